@@ -1,0 +1,43 @@
+# What a folder's CMakeLists.txt may say: gemel_library, gemel_test, add_model.
+
+add_library(gemel_flags INTERFACE)
+target_include_directories(gemel_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(gemel_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+  -Wold-style-cast -Woverloaded-virtual -Werror -fno-omit-frame-pointer)
+if(GEMEL_SANITIZE)
+  target_compile_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE})
+endif()
+
+# gemel_library(base SOURCES a.cc ... DEPENDS gemel_x fmt::fmt ...): the static library gemel_base.
+function(gemel_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(gemel_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(gemel_${name} PUBLIC gemel_flags ${ARG_DEPENDS})
+endfunction()
+
+# gemel_test(base SOURCES a_test.cc ... DEPENDS ...): the test program base_test, run by ctest.
+function(gemel_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name}_test ${ARG_SOURCES})
+  target_link_libraries(${name}_test PRIVATE gemel_flags ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name}_test)
+endfunction()
+
+# add_model(truck): the plug-in truck.so from truck.cc (and truck_device.cc where there is one), and
+# its test from truck_test.cc. All that a model author writes.
+function(add_model name)
+  set(sources ${name}.cc)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}_device.cc)
+    list(APPEND sources ${name}_device.cc)
+  endif()
+  add_library(${name} MODULE ${sources})
+  target_link_libraries(${name} PRIVATE gemel_flags gemel_sdk)
+  set_target_properties(${name} PROPERTIES
+    PREFIX "" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/gemel/models)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.cc)
+    gemel_test(model_${name} SOURCES ${name}_test.cc ${sources} DEPENDS gemel_sdk gemel_testkit)
+  endif()
+endfunction()
