@@ -1,0 +1,71 @@
+#include "gateway/journal/record.h"
+
+#include <cstring>
+
+namespace gemel::journal {
+namespace {
+
+// Parsers of payloads may read (not use) this far behind the end of a text.
+constexpr size_t kReadAhead = 64;
+
+size_t CapturesSize(const Record& record) {
+  size_t size = 0;
+  for (const RecordCapture& capture : record.captures) size += 2 * sizeof(uint16_t) + capture.text.size();
+  return size;
+}
+
+char* Append(char* at, std::string_view text) {
+  if (!text.empty()) std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+
+}  // namespace
+
+size_t EncodedSize(const Record& record) {
+  return sizeof(RecordView::Fixed) + record.symbols.size_bytes() + record.id.size() + CapturesSize(record) +
+         record.payload.size() + record.outer.size() + kReadAhead;
+}
+
+void Encode(const Record& record, std::byte* to) {
+  RecordView::Fixed fixed{};
+  fixed.lsn = record.lsn;
+  fixed.key_hash = record.key_hash;
+  fixed.record_time_us = record.record_time.time_since_epoch().count();
+  fixed.event_time_us = record.event_time.time_since_epoch().count();
+  fixed.repeat_key = record.repeat_key;
+  fixed.kind = static_cast<uint16_t>(record.kind);
+  fixed.model = record.model;
+  fixed.route = record.route;
+  fixed.codec = record.codec;
+  fixed.repeat = static_cast<uint8_t>(record.repeat);
+  fixed.item = record.item;
+  fixed.id_size = static_cast<uint16_t>(record.id.size());
+  fixed.symbols = static_cast<uint16_t>(record.symbols.size());
+  fixed.captures = static_cast<uint16_t>(record.captures.size());
+
+  std::byte* after = to + sizeof fixed;
+  if (!record.symbols.empty()) std::memcpy(after, record.symbols.data(), record.symbols.size_bytes());
+  char* const text = reinterpret_cast<char*>(after + record.symbols.size_bytes());
+  char* at = Append(text, record.id);
+  fixed.captures_offset = static_cast<uint32_t>(at - text);
+  for (const RecordCapture& capture : record.captures) {
+    const uint16_t head[2] = {capture.field, static_cast<uint16_t>(capture.text.size())};
+    std::memcpy(at, head, sizeof head);
+    at = Append(at + sizeof head, capture.text);
+  }
+  fixed.payload_offset = static_cast<uint32_t>(at - text);
+  fixed.payload_size = static_cast<uint32_t>(record.payload.size());
+  at = Append(at, record.payload);
+  fixed.outer_offset = static_cast<uint32_t>(at - text);
+  fixed.outer_size = static_cast<uint32_t>(record.outer.size());
+  at = Append(at, record.outer);
+  std::memset(at, 0, kReadAhead);
+  std::memcpy(to, &fixed, sizeof fixed);
+}
+
+RecordView::RecordView(std::span<const std::byte> bytes)
+    : fixed_(reinterpret_cast<const Fixed*>(bytes.data())),
+      symbols_(reinterpret_cast<const RecordSymbol*>(bytes.data() + sizeof(Fixed))),
+      text_(reinterpret_cast<const char*>(symbols_ + fixed_->symbols)) {}
+
+}  // namespace gemel::journal

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "gateway/base/lsn.h"
+#include "gateway/sdk/types.hpp"
+
+namespace gemel::journal {
+
+// What can change a twin. The numbers are written to disk, so entries are only added.
+enum class RecordKind : uint16_t {
+  kTelemetry = 1,
+  kCommandReply = 2,
+  kTwinDeleted = 12,
+};
+
+// How the route recognises a repeated message.
+enum class RepeatKey : uint8_t { kNone, kMessageId, kSequence };
+
+// A symbol that intake interned: of the payload or of the topic.
+struct RecordSymbol {
+  uint16_t field = 0;
+  uint16_t is_refused = 0;  // the symbol table was full; every replay reads it as null
+  uint32_t number = 0;
+};
+
+// A segment of the topic that fills a field of another type than symbol.
+struct RecordCapture {
+  uint16_t field = 0;
+  std::string_view text;
+};
+
+// One reading of one twin, resolved: replay never routes again. A view: whoever holds the bytes
+// owns them.
+struct Record {
+  Lsn lsn = kNoLsn;
+  RecordKind kind = RecordKind::kTelemetry;
+  uint16_t model = 0;
+  uint16_t route = 0;
+  uint8_t codec = 0;  // codec::Codec of payload
+  RepeatKey repeat = RepeatKey::kNone;
+  uint32_t item = 0;
+  uint64_t key_hash = 0;     // of "model/id"
+  Time record_time{};        // assigned by the sequencer
+  Time event_time = kNoTime; // kNoTime: take record_time
+  uint64_t repeat_key = 0;   // hash of the message id, or the sequence number
+  std::string_view id;
+  std::string_view payload;
+  std::string_view outer;
+  std::span<const RecordSymbol> symbols;
+  std::span<const RecordCapture> captures;
+};
+
+// Bytes that Encode writes; includes the padding that decoders of payloads may read.
+size_t EncodedSize(const Record& record);
+// Writes the record to `to`. REQUIRES: EncodedSize(record) bytes, 8-byte aligned.
+void Encode(const Record& record, std::byte* to);
+
+// A record read in place. Captures are walked, because their texts have no fixed size.
+class RecordView {
+ public:
+  // REQUIRES: `bytes` were written by Encode.
+  explicit RecordView(std::span<const std::byte> bytes);
+
+  Lsn lsn() const { return fixed_->lsn; }
+  RecordKind kind() const { return static_cast<RecordKind>(fixed_->kind); }
+  uint16_t model() const { return fixed_->model; }
+  uint16_t route() const { return fixed_->route; }
+  uint8_t codec() const { return fixed_->codec; }
+  RepeatKey repeat() const { return static_cast<RepeatKey>(fixed_->repeat); }
+  uint32_t item() const { return fixed_->item; }
+  uint64_t key_hash() const { return fixed_->key_hash; }
+  uint64_t repeat_key() const { return fixed_->repeat_key; }
+  Time record_time() const { return Time{Duration{fixed_->record_time_us}}; }
+  Time event_time() const {
+    return Time{Duration{fixed_->event_time_us == GEMEL_NO_TIME ? fixed_->record_time_us
+                                                                : fixed_->event_time_us}};
+  }
+  std::string_view id() const { return {text_, fixed_->id_size}; }
+  std::string_view payload() const { return {text_ + fixed_->payload_offset, fixed_->payload_size}; }
+  std::string_view outer() const { return {text_ + fixed_->outer_offset, fixed_->outer_size}; }
+  std::span<const RecordSymbol> symbols() const { return {symbols_, fixed_->symbols}; }
+  // Calls visit(field, text) for each capture.
+  template <typename Visit>
+  void ForEachCapture(const Visit& visit) const {
+    const char* at = text_ + fixed_->captures_offset;
+    for (uint16_t i = 0; i < fixed_->captures; ++i) {
+      uint16_t head[2];
+      __builtin_memcpy(head, at, sizeof head);
+      visit(head[0], std::string_view{at + sizeof head, head[1]});
+      at += sizeof head + head[1];
+    }
+  }
+
+ private:
+  friend size_t EncodedSize(const Record& record);
+  friend void Encode(const Record& record, std::byte* to);
+  // The part of fixed size; the symbols follow it, then the texts.
+  struct Fixed {
+    uint64_t lsn;
+    uint64_t key_hash;
+    int64_t record_time_us;
+    int64_t event_time_us;
+    uint64_t repeat_key;
+    uint16_t kind;
+    uint16_t model;
+    uint16_t route;
+    uint8_t codec;
+    uint8_t repeat;
+    uint32_t item;
+    uint16_t id_size;
+    uint16_t symbols;
+    uint16_t captures;
+    uint16_t reserved;
+    uint32_t captures_offset;  // offsets are from the first text
+    uint32_t payload_offset;
+    uint32_t payload_size;
+    uint32_t outer_offset;
+    uint32_t outer_size;
+  };
+  static_assert(sizeof(Fixed) == 80);
+
+  const Fixed* fixed_;
+  const RecordSymbol* symbols_;
+  const char* text_;
+};
+
+}  // namespace gemel::journal

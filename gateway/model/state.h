@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/symbols.h"
+#include "gateway/sdk/model.h"
+
+namespace gemel::model {
+
+// Values in and out of a state struct by its field table: the one place that knows how they lie.
+
+// Writes the value; GEMEL_NULL writes the type's null. Text that is too long is cut.
+// REQUIRES: the value's type is the field's, or null.
+void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& value);
+
+// Reads the value; GEMEL_NULL if it is the type's null, or a timed field that was never reported.
+// Text points into the state. A symbol with choices reads as text.
+gemel_value ReadValue(const gemel_field& field, const std::byte* state);
+
+// Appends the value as JSON: numbers as the shortest that reads back, times as milliseconds, symbols
+// as text.
+void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& out);
+// Appends a JSON string, quoted and escaped.
+void AppendJsonText(std::string_view text, std::string& out);
+// Appends {"name":value,...}.
+void AppendJsonObject(const gemel_argument* arguments, size_t count, const Symbols& symbols,
+                      std::string& out);
+
+}  // namespace gemel::model
