@@ -51,7 +51,9 @@ struct Inbound {
 // Called on the receiving thread, one call at a time, before the broker is told that the message
 // is safe. It must not wait longer than a quarter of the keepalive and must not throw.
 using MessageHandler = std::function<void(const Inbound&)>;
-// Called when the connection comes (true: connected *and* subscribed) or goes. Any thread.
+// Called when the connection comes (true: connected *and* subscribed) or goes, and when the reason
+// why there is none changes; not for every attempt. Any thread, one call at a time. Must not wait
+// for the receiver's Stop, nor throw.
 using StateHandler = std::function<void(bool is_receiving, std::string_view why)>;
 
 // The persistent session that brings telemetry. Owns its threads; reconnects with capped backoff
@@ -64,6 +66,7 @@ class Receiver {
   virtual Status Start(std::vector<Subscription> subscriptions, MessageHandler on_message,
                        StateHandler on_state) = 0;
   // Disconnects; the session stays at the broker. When it returns no handler runs or will run.
+  // Waits for a handler that runs, so never call it from one. Start may be called again.
   virtual void Stop() = 0;
   virtual bool is_receiving() const = 0;
 };
@@ -82,18 +85,26 @@ class Publisher {
  public:
   using Token = uint64_t;
   virtual ~Publisher() = default;
-  // One attempt to connect. Ok when connected. After a failure or a loss, call it again.
+  // One attempt to connect; takes seconds if nobody answers. Ok when connected. After a failure or
+  // a loss, call it again. Invalid if the options can't be used, Unavailable with the reason
+  // otherwise.
   virtual Status Connect() = 0;
+  // Any thread.
   virtual bool is_connected() const = 0;
   // Hands one message to the connection. kFull when as many are in flight as the window allows:
   // call Acknowledged and try again. kUnavailable when not connected. Tokens are unique in the
-  // publisher's life; after a reconnect earlier ones are never acknowledged: send again.
+  // publisher's life; after a reconnect earlier ones are never acknowledged: send again. Invalid if
+  // this message can't ever be sent: its topic, or larger than the broker takes.
   virtual Result<Token> Publish(const Outbound& message) = 0;
-  // Appends the tokens that the broker acknowledged since the last call, waits at most `wait` for the
-  // first one. QoS 0 messages are acknowledged when they were handed over.
+  // Appends the tokens that the broker acknowledged since the last call, waits at most `wait` for
+  // the first one, and not at all when nothing is in flight. QoS 0 messages are acknowledged when
+  // they were handed over. What the broker answered with a failure (MQTT 5) counts as acknowledged,
+  // because it would answer the same again.
   virtual void Acknowledged(std::vector<Token>& tokens, std::chrono::milliseconds wait) = 0;
-  // Sends DISCONNECT so that the will is not published.
+  // Waits a moment for what is in flight and sends DISCONNECT so that the will is not published.
   virtual void Disconnect() = 0;
+  // Messages that the broker answered with a failure: not authorized, over a quota. Any thread.
+  virtual uint64_t refused_total() const { return 0; }
 };
 
 }  // namespace gemel::mqtt
