@@ -18,6 +18,11 @@ using Duration = std::chrono::microseconds;
 using Time = std::chrono::sys_time<Duration>;
 inline constexpr Time kNoTime{Duration{GEMEL_NO_TIME}};
 
+constexpr Duration FromSeconds(double seconds) {
+  return Duration{static_cast<int64_t>(seconds * 1e6)};
+}
+constexpr double ToSeconds(Duration duration) { return static_cast<double>(duration.count()) / 1e6; }
+
 inline constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 inline constexpr int64_t kNoInteger = std::numeric_limits<int64_t>::min();
 
