@@ -20,7 +20,8 @@ bool FollowGrade(Context& context, Reading& shown, Reading now, const gemel::Ala
   shown = now;
   if (now >= Reading::kFault) {
     const bool is_danger = now == Reading::kDanger;
-    context.raise(is_danger ? Severity::kCritical : alarm.severity, alarm.code, alarm.message, about);
+    context.raise(is_danger ? Severity::kCritical : alarm.severity, alarm.code, alarm.message,
+                  about);
     return is_danger;
   }
   if (was_fault) context.clear(alarm.code);
