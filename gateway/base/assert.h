@@ -9,7 +9,6 @@ namespace gemel {
 }  // namespace gemel
 
 // For our own bugs only, on in release builds too. Never for bytes that someone sent.
-#define GEMEL_ASSERT(expression)        \
-  (__builtin_expect(!!(expression), 1) \
-       ? static_cast<void>(0)           \
-       : ::gemel::AssertFailed(#expression, __FILE__, __LINE__))
+#define GEMEL_ASSERT(expression)                              \
+  (__builtin_expect(!!(expression), 1) ? static_cast<void>(0) \
+                                       : ::gemel::AssertFailed(#expression, __FILE__, __LINE__))

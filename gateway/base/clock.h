@@ -8,7 +8,8 @@
 
 namespace gemel {
 
-// Where time comes from. A parameter of whatever needs it, so that tests and simulation can drive it.
+// Where time comes from. A parameter of whatever needs it, so that tests and simulation can drive
+// it.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -30,7 +31,9 @@ class ManualClock final : public Clock {
  public:
   explicit ManualClock(Time start) : now_us_(start.time_since_epoch().count()) {}
   Time Now() const override { return Time{Duration{now_us_.load()}}; }
-  std::chrono::nanoseconds Steady() const override { return std::chrono::nanoseconds{steady_ns_.load()}; }
+  std::chrono::nanoseconds Steady() const override {
+    return std::chrono::nanoseconds{steady_ns_.load()};
+  }
   void Advance(Duration duration) {
     now_us_ += duration.count();
     steady_ns_ += std::chrono::nanoseconds(duration).count();

@@ -9,7 +9,8 @@
 // What an operator may want to change is a configuration key; its default stands here.
 namespace gemel {
 
-// Partitions are the unit of scale-out: a Kafka topic of this many partitions carries a fleet later.
+// Partitions are the unit of scale-out: a Kafka topic of this many partitions carries a fleet
+// later.
 inline constexpr uint32_t kPartitions = 64;
 // A shard owns whole partitions, so there can't be more shards than those.
 inline constexpr uint32_t kShardsMax = kPartitions;
@@ -30,7 +31,8 @@ inline constexpr size_t kPayloadBytesMaxDefault = 64 * 1'024;
 inline constexpr size_t kPayloadDepthMax = 32;
 inline constexpr size_t kPayloadMembersMax = 1'000;
 inline constexpr size_t kPayloadKeyBytesMax = 128;
-// Readings in one message: what an array of the smallest items in a payload of the default size holds.
+// Readings in one message: what an array of the smallest items in a payload of the default size
+// holds.
 inline constexpr size_t kItemsMax = 4'096;
 
 // A field is a bit in per-message masks and a column in SQL.

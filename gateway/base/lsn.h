@@ -8,14 +8,17 @@
 
 namespace gemel {
 
-// Log sequence number: the epoch (raised and synced at every start) in the high bits, then a counter.
-// Used once and never again, ordered, below 2^63 so that SQLite holds it.
+// Log sequence number: the epoch (raised and synced at every start) in the high bits, then a
+// counter. Used once and never again, ordered, below 2^63 so that SQLite holds it.
 using Lsn = uint64_t;
 inline constexpr Lsn kNoLsn = 0;
 inline constexpr unsigned kLsnCounterBits = 44;  // 5 years at 100,000 records a second
-inline constexpr uint64_t kEpochMax = (uint64_t{1} << (63 - kLsnCounterBits)) - 1;  // 524,287 starts
+inline constexpr uint64_t kEpochMax =
+    (uint64_t{1} << (63 - kLsnCounterBits)) - 1;  // 524,287 starts
 
-constexpr Lsn MakeLsn(uint64_t epoch, uint64_t counter) { return epoch << kLsnCounterBits | counter; }
+constexpr Lsn MakeLsn(uint64_t epoch, uint64_t counter) {
+  return epoch << kLsnCounterBits | counter;
+}
 
 // What a model decided: the record that it was applying and the place among its effects.
 struct EffectId {

@@ -10,8 +10,9 @@
 
 namespace gemel {
 
-// A bounded ring of variable-sized entries from one producer at a time to one consumer, without locks
-// or allocation. Entries are contiguous, 8-byte aligned, and read in place. Full is a return value.
+// A bounded ring of variable-sized entries from one producer at a time to one consumer, without
+// locks or allocation. Entries are contiguous, 8-byte aligned, and read in place. Full is a return
+// value.
 //
 // Producers take turns by a lock of their own (the sequencer's); the consumer is one thread.
 class Mailbox {

@@ -25,7 +25,8 @@ void Parker::Park(std::optional<std::chrono::nanoseconds> timeout) noexcept {
   }
   if (state_.load(std::memory_order_seq_cst) == kAsleep) {
     // EAGAIN (already woken), EINTR and ETIMEDOUT all mean the same: look again.
-    syscall(SYS_futex, Word(state_), FUTEX_WAIT_PRIVATE, kAsleep, timeout ? &wait : nullptr, nullptr, 0);
+    syscall(SYS_futex, Word(state_), FUTEX_WAIT_PRIVATE, kAsleep, timeout ? &wait : nullptr,
+            nullptr, 0);
   }
   state_.store(kAwake, std::memory_order_seq_cst);
 }

@@ -7,8 +7,9 @@
 
 namespace gemel {
 
-// Lets one thread sleep until others have work for it, at the price of one atomic operation for those who bring
-// it while it is awake. The sleeper announces itself, looks for work once more, then parks:
+// Lets one thread sleep until others have work for it, at the price of one atomic operation for
+// those who bring it while it is awake. The sleeper announces itself, looks for work once more,
+// then parks:
 //
 //   parker.Announce();
 //   if (has_work()) parker.Retract(); else parker.Park(timeout);

@@ -33,7 +33,8 @@ constexpr std::string_view RefusalName(Refusal refusal) {
   return kNames[static_cast<size_t>(refusal)];
 }
 
-// A refusal and the sentence for the person who mends the device: which field, value, what is allowed.
+// A refusal and the sentence for the person who mends the device: which field, value, what is
+// allowed.
 struct Refused {
   Refusal reason = Refusal::kPayloadInvalid;
   std::string detail;

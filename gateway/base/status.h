@@ -55,7 +55,8 @@ inline Status Damaged(std::string message) { return {Code::kDamaged, std::move(m
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor): reads as a return
+  Result(T value)
+      : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor): reads as a return
   Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     GEMEL_ASSERT(!status_.ok());
   }
@@ -91,12 +92,11 @@ class [[nodiscard]] Result {
 }  // namespace gemel
 
 // Returns from the enclosing function if `expression`, a Status, is a failure.
-#define GEMEL_TRY(expression)                            \
-  do {                                                   \
-    if (::gemel::Status gemel_try_status = (expression); \
-        !gemel_try_status.ok()) {                        \
-      return gemel_try_status;                           \
-    }                                                    \
+#define GEMEL_TRY(expression)                                                      \
+  do {                                                                             \
+    if (::gemel::Status gemel_try_status = (expression); !gemel_try_status.ok()) { \
+      return gemel_try_status;                                                     \
+    }                                                                              \
   } while (false)
 
 #define GEMEL_TRY_JOIN2(a, b) a##b

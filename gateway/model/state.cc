@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "gateway/base/json_text.h"
 #include "gateway/sdk/arguments.hpp"
 
 namespace gemel::model {
@@ -27,7 +28,8 @@ T Load(const std::byte* at) {
 void StoreText(std::byte* at, size_t capacity, std::string_view text) {
   size_t size = std::min(text.size(), capacity);
   // Never cut inside a character.
-  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
+    --size;
   std::memset(at, 0, sizeof(uint16_t) + capacity);
   Store(at, static_cast<uint16_t>(size));
   if (size > 0) std::memcpy(at + sizeof(uint16_t), text.data(), size);
@@ -65,7 +67,8 @@ void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& v
       Store(at, is_null ? kNoNumber : value.as.number);
       break;
     case GEMEL_SYMBOL:
-      if (field.choices_count == 0) Store(at, is_null ? 0U : static_cast<uint32_t>(value.as.integer));
+      if (field.choices_count == 0)
+        Store(at, is_null ? 0U : static_cast<uint32_t>(value.as.integer));
       break;
     case GEMEL_TEXT:
       StoreText(at, field.size - sizeof(uint16_t),
@@ -78,7 +81,8 @@ void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& v
 
 gemel_value ReadValue(const gemel_field& field, const std::byte* state) {
   const std::byte* at = state + field.offset;
-  if (field.time_offset != GEMEL_NO_OFFSET && Load<int64_t>(state + field.time_offset) == GEMEL_NO_TIME) {
+  if (field.time_offset != GEMEL_NO_OFFSET &&
+      Load<int64_t>(state + field.time_offset) == GEMEL_NO_TIME) {
     return kNull;
   }
   switch (field.type) {
@@ -100,25 +104,6 @@ gemel_value ReadValue(const gemel_field& field, const std::byte* state) {
     default:
       return kNull;
   }
-}
-
-void AppendJsonText(std::string_view text, std::string& out) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7F) {
-      out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& out) {

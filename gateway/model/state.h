@@ -19,11 +19,9 @@ void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& v
 // Text points into the state. A symbol with choices reads as text.
 gemel_value ReadValue(const gemel_field& field, const std::byte* state);
 
-// Appends the value as JSON: numbers as the shortest that reads back, times as milliseconds, symbols
-// as text.
+// Appends the value as JSON: numbers as the shortest that reads back, times as milliseconds,
+// symbols as text.
 void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& out);
-// Appends a JSON string, quoted and escaped.
-void AppendJsonText(std::string_view text, std::string& out);
 // Appends {"name":value,...}.
 void AppendJsonObject(const gemel_argument* arguments, size_t count, const Symbols& symbols,
                       std::string& out);

@@ -27,8 +27,7 @@ inline gemel_value ToValue(std::string_view value) {
 }
 inline gemel_value ToValue(const char* value) { return ToValue(std::string_view(value)); }
 template <typename T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-gemel_value ToValue(T value) {
+requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) gemel_value ToValue(T value) {
   if (static_cast<int64_t>(value) == kNoInteger) return {GEMEL_NULL, 0, {.integer = 0}};
   return {GEMEL_INT64, 0, {.integer = static_cast<int64_t>(value)}};
 }

@@ -11,8 +11,9 @@
 #include "gateway/sdk/arguments.hpp"
 #include "gateway/sdk/types.hpp"
 
-// A device model: a simulated source of telemetry, for demonstrations and to prove a twin before the
-// real fleet connects. A class of this shape, named `Device` in the model (`using Device = ...`):
+// A device model: a simulated source of telemetry, for demonstrations and to prove a twin before
+// the real fleet connects. A class of this shape, named `Device` in the model (`using Device =
+// ...`):
 //
 //   struct FridgeDevice {
 //     struct State { double temperature_c = 4.0; };  // trivially copyable
@@ -61,7 +62,9 @@ class DeviceContext {
   }
   void publish(Json& json) { context_.publish(&context_, ToText(json.Done())); }
   // Without it on_tick is not called again.
-  void tick_in(Duration duration) { context_.tick_at(&context_, context_.now_us + duration.count()); }
+  void tick_in(Duration duration) {
+    context_.tick_at(&context_, context_.now_us + duration.count());
+  }
   // States what is really so, to judge the twin by: a fault begins or ends.
   void truth(std::string_view fault, bool is_present) {
     context_.truth(&context_, ToText(fault), is_present ? 1 : 0);
@@ -137,11 +140,12 @@ const gemel_device* DeviceTable() {
           D::on_tick(*static_cast<State*>(state), wrapped);
         });
       },
-      [](void* state, gemel_device_context* context, gemel_text name, const gemel_argument* arguments,
-         size_t count) {
+      [](void* state, gemel_device_context* context, gemel_text name,
+         const gemel_argument* arguments, size_t count) {
         return device_internal::Guard([&] {
           DeviceContext wrapped(*context);
-          D::on_command(*static_cast<State*>(state), Command(ToView(name), {arguments, count}), wrapped);
+          D::on_command(*static_cast<State*>(state), Command(ToView(name), {arguments, count}),
+                        wrapped);
         });
       }};
   return &kTable;

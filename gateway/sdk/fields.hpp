@@ -29,16 +29,32 @@ uint32_t OffsetOf(M S::*member) {
 template <typename S, typename T>
 gemel_field Plain(T S::*member, gemel_source source, const char* name, const char* unit,
                   const char* meaning) {
-  return {name,   unit, meaning, TypeOf<T>::kType, static_cast<uint32_t>(source), OffsetOf(member), sizeof(T),
-          GEMEL_NO_OFFSET, 0, nullptr};
+  return {name,
+          unit,
+          meaning,
+          TypeOf<T>::kType,
+          static_cast<uint32_t>(source),
+          OffsetOf(member),
+          sizeof(T),
+          GEMEL_NO_OFFSET,
+          0,
+          nullptr};
 }
 
 template <typename S, typename T>
 gemel_field Timed(Last<T> S::*member, gemel_source source, const char* name, const char* unit,
                   const char* meaning) {
   const uint32_t offset = OffsetOf(member);
-  return {name,      unit, meaning, TypeOf<T>::kType, static_cast<uint32_t>(source), offset, sizeof(T),
-          offset + Last<T>::time_offset(), 0, nullptr};
+  return {name,
+          unit,
+          meaning,
+          TypeOf<T>::kType,
+          static_cast<uint32_t>(source),
+          offset,
+          sizeof(T),
+          offset + Last<T>::time_offset(),
+          0,
+          nullptr};
 }
 
 }  // namespace fields_internal
@@ -73,8 +89,16 @@ template <typename S, typename E, size_t kCount>
 gemel_field computed(E S::*member, const char* name, const char* const (&choices)[kCount],
                      const char* meaning) {
   static_assert(std::is_enum_v<E> && sizeof(E) == 1, "an enumeration over uint8_t");
-  return {name, "", meaning, GEMEL_SYMBOL, GEMEL_FROM_MODEL, fields_internal::OffsetOf(member), 1,
-          GEMEL_NO_OFFSET, kCount, choices};
+  return {name,
+          "",
+          meaning,
+          GEMEL_SYMBOL,
+          GEMEL_FROM_MODEL,
+          fields_internal::OffsetOf(member),
+          1,
+          GEMEL_NO_OFFSET,
+          kCount,
+          choices};
 }
 
 // The table itself. State must be trivially copyable: the gateway saves and copies it as bytes.

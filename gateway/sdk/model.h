@@ -1,20 +1,20 @@
 /* The binary interface between the gateway and a model plug-in.
  *
  * A plug-in is a shared object with one exported function, gemel_plugin(), that returns a constant
- * gemel_model. Model authors write C++ against model.hpp, which fills these structs in; this file is
- * what makes a plug-in of another compiler or language possible.
+ * gemel_model. Model authors write C++ against model.hpp, which fills these structs in; this file
+ * is what makes a plug-in of another compiler or language possible.
  *
  * Rules that hold for every function of a plug-in:
- *  - The host owns all state: it allocates, copies, saves and restores it as bytes. A state struct is
- *    trivially copyable and holds no pointers.
+ *  - The host owns all state: it allocates, copies, saves and restores it as bytes. A state struct
+ * is trivially copyable and holds no pointers.
  *  - The host never calls one twin concurrently, but calls different twins of a model from several
  *    threads at once. Whatever is not twin state is therefore immutable after `create`.
  *  - Pointers that the host hands over are valid until the function returns, unless said otherwise.
  *  - No exception leaves a plug-in. Failure is a return value other than 0 after `host->fail`.
  *  - Times are microseconds since the Unix epoch; GEMEL_NO_TIME means that there is none.
  *
- * Structs begin with their size, and fields are only appended, so that a plug-in of an earlier minor
- * version still loads. A change that can't be made this way raises GEMEL_ABI_VERSION.
+ * Structs begin with their size, and fields are only appended, so that a plug-in of an earlier
+ * minor version still loads. A change that can't be made this way raises GEMEL_ABI_VERSION.
  */
 #ifndef GEMEL_SDK_MODEL_H_
 #define GEMEL_SDK_MODEL_H_
@@ -58,13 +58,13 @@ typedef enum gemel_source {
 } gemel_source;
 
 typedef struct gemel_field {
-  const char* name;    /* [a-z][a-z0-9_]*, the unit last: oil_temp_c */
-  const char* unit;    /* "" if it has none */
-  const char* meaning; /* one sentence */
-  uint32_t type;       /* gemel_type */
-  uint32_t source;     /* gemel_source */
-  uint32_t offset;     /* of the value in the state struct, bytes */
-  uint32_t size;       /* of the value, bytes; GEMEL_TEXT: 2 + capacity */
+  const char* name;     /* [a-z][a-z0-9_]*, the unit last: oil_temp_c */
+  const char* unit;     /* "" if it has none */
+  const char* meaning;  /* one sentence */
+  uint32_t type;        /* gemel_type */
+  uint32_t source;      /* gemel_source */
+  uint32_t offset;      /* of the value in the state struct, bytes */
+  uint32_t size;        /* of the value, bytes; GEMEL_TEXT: 2 + capacity */
   uint32_t time_offset; /* of the int64 event time of the value, or GEMEL_NO_OFFSET */
   uint32_t choices_count;
   const char* const* choices; /* GEMEL_SYMBOL set by a model: all that it may hold */
@@ -106,9 +106,10 @@ typedef enum gemel_log_level {
 typedef struct gemel_message {
   uint32_t struct_size;
   uint32_t flags;
-  int64_t time_us;   /* event time: the device's word, or arrival where the route names none */
-  gemel_text route;  /* name of the route that it came by */
-  const gemel_value* values; /* one a field of the table, in its order; GEMEL_NULL where it has none */
+  int64_t time_us;  /* event time: the device's word, or arrival where the route names none */
+  gemel_text route; /* name of the route that it came by */
+  const gemel_value*
+      values; /* one a field of the table, in its order; GEMEL_NULL where it has none */
   uint32_t values_count;
   uint32_t reserved;
 } gemel_message;
@@ -129,9 +130,10 @@ struct gemel_host {
   uint64_t (*random)(gemel_context* context);
   /* Text of an interned symbol; empty for 0. Valid for the life of the process. */
   gemel_text (*symbol_text)(gemel_context* context, uint32_t symbol);
-  /* Sends a command to the device on the route's command topic. expires_us: 0 for never. */
-  int (*reply)(gemel_context* context, gemel_text name, const gemel_argument* arguments, size_t count,
-               int64_t expires_us);
+  /* Sends a command to the device on the command topic of its route. expires_us: from now, after
+   * which it is worthless and is not delivered; 0 for never. */
+  int (*reply)(gemel_context* context, gemel_text name, const gemel_argument* arguments,
+               size_t count, int64_t expires_us);
   /* Raises an alert, or counts it where the twin has it already active under this code. */
   int (*raise)(gemel_context* context, uint32_t severity, gemel_text code, gemel_text message,
                const gemel_argument* properties, size_t count);
@@ -207,7 +209,8 @@ typedef struct gemel_model {
   uint32_t state_align;
   const gemel_field* fields;
   size_t fields_count;
-  /* The immutable object of parameters that all twins of the model share. NULL after setup->fail. */
+  /* The immutable object of parameters that all twins of the model share. NULL after setup->fail.
+   */
   void* (*create)(const gemel_setup* setup);
   void (*destroy)(void* object);
   /* Writes the default state; the profile is filled in after it. */

@@ -3,9 +3,9 @@
 #include <concepts>
 #include <cstdint>
 #include <exception>
-#include <optional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -62,8 +62,8 @@ enum class LogLevel : uint32_t {
   kError = GEMEL_LOG_ERROR,
 };
 
-// What one message said. Its fields have been merged into the state already (newest event time wins,
-// field by field); ask the message for what only this one said.
+// What one message said. Its fields have been merged into the state already (newest event time
+// wins, field by field); ask the message for what only this one said.
 class Message {
  public:
   Message(const gemel_message& message, const gemel_field* fields, const void* state)
@@ -109,19 +109,27 @@ class Message {
   static std::optional<T> Read(std::string_view name, const gemel_value& value, uint32_t declared) {
     constexpr bool kIsText = std::is_same_v<T, std::string_view>;
     constexpr gemel_type kWanted = [] {
-      if constexpr (kIsText) return GEMEL_TEXT;
-      else return TypeOf<T>::kType;
+      if constexpr (kIsText)
+        return GEMEL_TEXT;
+      else
+        return TypeOf<T>::kType;
     }();
     if (declared != kWanted) {
       throw FieldError(std::string(name) + ": declared with another type than the one asked for");
     }
     if (value.type == GEMEL_NULL) return std::nullopt;
-    if constexpr (kIsText) return std::string_view{value.as.text, value.length};
-    else if constexpr (std::is_same_v<T, double>) return value.as.number;
-    else if constexpr (std::is_same_v<T, bool>) return value.as.integer != 0;
-    else if constexpr (std::is_same_v<T, Time>) return Time{Duration{value.as.integer}};
-    else if constexpr (std::is_same_v<T, Symbol>) return Symbol{static_cast<uint32_t>(value.as.integer)};
-    else return value.as.integer;
+    if constexpr (kIsText)
+      return std::string_view{value.as.text, value.length};
+    else if constexpr (std::is_same_v<T, double>)
+      return value.as.number;
+    else if constexpr (std::is_same_v<T, bool>)
+      return value.as.integer != 0;
+    else if constexpr (std::is_same_v<T, Time>)
+      return Time{Duration{value.as.integer}};
+    else if constexpr (std::is_same_v<T, Symbol>)
+      return Symbol{static_cast<uint32_t>(value.as.integer)};
+    else
+      return value.as.integer;
   }
 
   const gemel_message& message_;
@@ -158,11 +166,13 @@ class Context {
   // takes over severity, message and properties.
   void raise(Severity severity, std::string_view code, std::string_view message,
              Arguments properties = {}) {
-    Check(context_.host->raise(&context_, static_cast<uint32_t>(severity), ToText(code), ToText(message),
-                               properties.begin(), properties.size()),
+    Check(context_.host->raise(&context_, static_cast<uint32_t>(severity), ToText(code),
+                               ToText(message), properties.begin(), properties.size()),
           "raise");
   }
-  void clear(std::string_view code) { Check(context_.host->clear(&context_, ToText(code)), "clear"); }
+  void clear(std::string_view code) {
+    Check(context_.host->clear(&context_, ToText(code)), "clear");
+  }
   bool is_active(std::string_view code) const {
     return context_.host->is_active(&context_, ToText(code)) != 0;
   }
@@ -252,8 +262,9 @@ class Setup {
     if (asked_.contains(std::string(ToView(name)))) return;
     std::string all;
     for (const std::string& asked : asked_) all += (all.empty() ? "" : ", ") + asked;
-    throw std::invalid_argument("parameter " + std::string(ToView(name)) +
-                                " is unknown to the model; it knows: " + (all.empty() ? "none" : all));
+    throw std::invalid_argument(
+        "parameter " + std::string(ToView(name)) +
+        " is unknown to the model; it knows: " + (all.empty() ? "none" : all));
   }
 
   const gemel_setup& setup_;
@@ -267,7 +278,9 @@ concept HasInit = requires(const M& model, typename M::State& state, Context& co
   model.on_init(state, context);
 };
 template <typename M>
-concept HasDevice = requires { typename M::Device; };
+concept HasDevice = requires {
+  typename M::Device;
+};
 
 // Runs `body`, turning an exception into the C interface's way of failing.
 template <typename Body>
@@ -323,8 +336,10 @@ int OnTelemetry(const void* object, void* state, const gemel_message* message,
 
 template <typename M>
 const gemel_device* DeviceOf() {
-  if constexpr (HasDevice<M>) return DeviceTable<typename M::Device>();
-  else return nullptr;
+  if constexpr (HasDevice<M>)
+    return DeviceTable<typename M::Device>();
+  else
+    return nullptr;
 }
 
 }  // namespace model_internal
@@ -333,19 +348,27 @@ const gemel_device* DeviceOf() {
 template <typename M>
 const gemel_model* ModelTable() {
   namespace in = model_internal;
-  static const gemel_model kTable = {
-      GEMEL_ABI_VERSION, sizeof(gemel_model), M::kName, M::kMeaning, sizeof(typename M::State),
-      alignof(typename M::State), M::fields().data(), M::fields().size(), &in::Create<M>,
-      [](void* object) { delete static_cast<M*>(object); },
-      [](void* state) { new (state) typename M::State{}; }, &in::OnInit<M>, &in::OnTelemetry<M>,
-      in::DeviceOf<M>()};
+  static const gemel_model kTable = {GEMEL_ABI_VERSION,
+                                     sizeof(gemel_model),
+                                     M::kName,
+                                     M::kMeaning,
+                                     sizeof(typename M::State),
+                                     alignof(typename M::State),
+                                     M::fields().data(),
+                                     M::fields().size(),
+                                     &in::Create<M>,
+                                     [](void* object) { delete static_cast<M*>(object); },
+                                     [](void* state) { new (state) typename M::State{}; },
+                                     &in::OnInit<M>,
+                                     &in::OnTelemetry<M>,
+                                     in::DeviceOf<M>()};
   return &kTable;
 }
 
 }  // namespace gemel
 
 // Makes the shared object a plug-in that holds this model. Once in a plug-in.
-#define GEMEL_EXPORT_MODEL(Model)                                                        \
-  extern "C" __attribute__((visibility("default"))) const gemel_model* gemel_plugin() {  \
-    return ::gemel::ModelTable<Model>();                                                 \
+#define GEMEL_EXPORT_MODEL(Model)                                                       \
+  extern "C" __attribute__((visibility("default"))) const gemel_model* gemel_plugin() { \
+    return ::gemel::ModelTable<Model>();                                                \
   }

@@ -8,8 +8,8 @@
 
 #include "gateway/sdk/model.hpp"
 
-// Runs a model in process, without broker or threads, on the gateway's own twin code: feed messages,
-// advance virtual time, look at state and effects. Link with gemel_testkit.
+// Runs a model in process, without broker or threads, on the gateway's own twin code: feed
+// messages, advance virtual time, look at state and effects. Link with gemel_testkit.
 //
 //   TestKit<Fridge> kit({.parameters = R"({"limit_c": 8})"});
 //   kit.Feed("f1", R"({"temperature_c": 12})");
@@ -21,7 +21,8 @@ struct TestOptions {
   std::string parameters = "{}";  // the model's parameters, a JSON object
   std::string profile;            // CSV with a column id, as in the configuration; "" for none
   std::vector<std::pair<std::string, std::string>> tables;  // name, CSV text
-  std::string time_pointer;  // JSON pointer to the event time in ms; "": messages are as old as `now`
+  std::string
+      time_pointer;  // JSON pointer to the event time in ms; "": messages are as old as `now`
   Time start = Time{std::chrono::seconds{1'700'000'000}};
 };
 
@@ -35,7 +36,8 @@ struct TestAlert {
   int64_t count = 0;
 };
 
-// Thrown by Feed when the gateway would have refused the message; what() is the dead letter's error.
+// Thrown by Feed when the gateway would have refused the message; what() is the dead letter's
+// error.
 class MessageRefused : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

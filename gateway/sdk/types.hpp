@@ -21,7 +21,9 @@ inline constexpr Time kNoTime{Duration{GEMEL_NO_TIME}};
 constexpr Duration FromSeconds(double seconds) {
   return Duration{static_cast<int64_t>(seconds * 1e6)};
 }
-constexpr double ToSeconds(Duration duration) { return static_cast<double>(duration.count()) / 1e6; }
+constexpr double ToSeconds(Duration duration) {
+  return static_cast<double>(duration.count()) / 1e6;
+}
 
 inline constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 inline constexpr int64_t kNoInteger = std::numeric_limits<int64_t>::min();
@@ -48,7 +50,8 @@ class Text {
   // Cuts what does not fit, never inside a character.
   void Assign(std::string_view text) {
     size_t size = text.size() < kCapacity ? text.size() : kCapacity;
-    while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) {
+    while (size < text.size() && size > 0 &&
+           (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) {
       --size;
     }
     std::memset(bytes_, 0, kCapacity);

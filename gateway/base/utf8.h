@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace gemel {
+
+struct Utf8Character {
+  char32_t code = 0;
+  uint8_t size = 1;       // bytes; 1 where it is not valid
+  bool is_valid = false;  // RFC 3629: shortest form, no surrogates, at most U+10FFFF
+};
+
+// The first character of a text. REQUIRES: the text is not empty.
+Utf8Character NextCharacter(std::string_view text) noexcept;
+bool IsUtf8(std::string_view text) noexcept;
+
+}  // namespace gemel

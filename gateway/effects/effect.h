@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "gateway/base/lsn.h"
+#include "gateway/sdk/types.hpp"
+
+namespace gemel::effects {
+
+enum class EffectKind : uint8_t { kCommand, kAlert, kDeadLetter };
+
+// One message for the broker, decided by a model or by intake: topic and payload are final. A view.
+// A decision that needs several messages (an alert that is cleared) is several effects of one id.
+struct Effect {
+  EffectId id;
+  EffectKind kind = EffectKind::kCommand;
+  uint16_t model = 0;
+  bool is_retained = false;
+  Time expires = kNoTime;  // not delivered after this
+  std::string_view topic;
+  std::string_view payload;
+};
+
+// Where effects go: the outbox, or what a test or a replay collects them in.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // Any thread. Copies the effect; never waits and never fails.
+  virtual void Append(const Effect& effect) = 0;
+  // Makes the appended effects known to whoever sends them; once a batch.
+  virtual void Flush() noexcept = 0;
+};
+
+}  // namespace gemel::effects

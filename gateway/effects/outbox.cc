@@ -1,0 +1,84 @@
+#include "gateway/effects/outbox.h"
+
+#include <cstring>
+
+namespace gemel::effects {
+namespace {
+
+// What stands before topic and payload in a batch.
+struct Head {
+  uint64_t lsn;
+  int64_t expires_us;
+  uint32_t ordinal;
+  uint32_t payload_size;
+  uint16_t topic_size;
+  uint16_t model;
+  EffectKind kind;
+  bool is_retained;
+  uint16_t reserved;
+};
+static_assert(sizeof(Head) == 32);
+
+// Dead letters may fill this share of the bound; a flood of bad messages must not hold good ones
+// up.
+constexpr size_t kDeadLetterShare = 8;
+
+}  // namespace
+
+void Outbox::Append(const Effect& effect) {
+  const size_t size = sizeof(Head) + effect.topic.size() + effect.payload.size();
+  if (effect.kind == EffectKind::kDeadLetter && bytes() > bytes_max_ / kDeadLetterShare) {
+    dead_letters_dropped_.Add();
+    return;
+  }
+  const Head head{effect.id.lsn,
+                  effect.expires.time_since_epoch().count(),
+                  effect.id.ordinal,
+                  static_cast<uint32_t>(effect.payload.size()),
+                  static_cast<uint16_t>(effect.topic.size()),
+                  effect.model,
+                  effect.kind,
+                  effect.is_retained,
+                  0};
+  bytes_.fetch_add(size, std::memory_order_relaxed);
+  effects_.fetch_add(1, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  const size_t at = waiting_.size();
+  waiting_.resize(at + size);
+  std::byte* to = waiting_.data() + at;
+  std::memcpy(to, &head, sizeof head);
+  std::memcpy(to + sizeof head, effect.topic.data(), effect.topic.size());
+  if (!effect.payload.empty()) {
+    std::memcpy(to + sizeof head + effect.topic.size(), effect.payload.data(),
+                effect.payload.size());
+  }
+  has_some_.store(true, std::memory_order_release);
+}
+
+bool Outbox::Take(std::vector<std::byte>& batch) {
+  batch.clear();
+  const std::lock_guard lock(mutex_);
+  if (waiting_.empty()) return false;
+  batch.swap(waiting_);
+  has_some_.store(false, std::memory_order_release);
+  return true;
+}
+
+bool BatchReader::Next(Effect& effect, size_t& bytes) {
+  if (at_ == batch_.size()) return false;
+  Head head;
+  const auto* from = reinterpret_cast<const char*>(batch_.data() + at_);
+  std::memcpy(&head, from, sizeof head);
+  effect.id = {head.lsn, head.ordinal};
+  effect.kind = head.kind;
+  effect.model = head.model;
+  effect.is_retained = head.is_retained;
+  effect.expires = Time{Duration{head.expires_us}};
+  effect.topic = {from + sizeof head, head.topic_size};
+  effect.payload = {from + sizeof head + head.topic_size, head.payload_size};
+  bytes = sizeof head + head.topic_size + head.payload_size;
+  at_ += bytes;
+  return true;
+}
+
+}  // namespace gemel::effects

@@ -1,0 +1,146 @@
+// The part of the engine that turns what a model asked for into effects.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "gateway/base/limits.h"
+#include "gateway/effects/payload.h"
+#include "gateway/model/state.h"
+#include "gateway/twin/engine.h"
+
+namespace gemel::twin {
+
+void Engine::Commit(const journal::RecordView& record, const Route& route, Twin& twin) {
+  ordinal_ = 0;
+  for (const Intent& intent : call_) {
+    switch (intent.kind) {
+      case Intent::Kind::kReply:
+        CommitReply(record, route, twin, intent);
+        break;
+      case Intent::Kind::kRaise:
+        CommitRaise(record, twin, intent);
+        break;
+      case Intent::Kind::kClear:
+        CommitClear(record, twin, intent);
+        break;
+    }
+  }
+  sink_.Flush();
+}
+
+void Engine::CommitReply(const journal::RecordView& record, const Route& route, const Twin& twin,
+                         const Intent& intent) {
+  const EffectId id{record.lsn(), ordinal_++};
+  const Time expires =
+      intent.expires_us == 0 ? kNoTime : record.record_time() + Duration{intent.expires_us};
+  const model::Model& model = *world_.models[record.model()].model;
+  topic_.clear();
+  route::Render(*route.command, topic_, [&](const std::string& name, std::string& out) {
+    if (name == "id") {
+      out += twin.id();
+      return;
+    }
+    // The configuration was checked: every other name is a symbol or text filled from the topic.
+    const gemel_value value =
+        model::ReadValue(model.fields()[*model.FieldIndex(name)], twin.state());
+    if (value.type == GEMEL_SYMBOL) {
+      out += world_.symbols->TextOf(Symbol{static_cast<uint32_t>(value.as.integer)});
+    } else if (value.type == GEMEL_TEXT) {
+      out.append(value.as.text, value.length);
+    }
+  });
+  effects::WriteCommand({id, record.record_time(), intent.name, intent.arguments, expires},
+                        payload_);
+  stats_[record.model()]->commands.Add();
+  Send(record, id, effects::EffectKind::kCommand, false, expires);
+}
+
+void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent) {
+  Side& side = twin.MakeSide();
+  Alert* alert = side.FindAlert(intent.name);
+  ModelStats& stats = *stats_[record.model()];
+  if (alert != nullptr) {
+    ++alert->count;
+    alert->last = record.record_time();
+    alert->message = intent.message;
+    alert->properties = intent.arguments;
+    if (alert->severity == intent.severity) return;
+    EmptyAlertTopic(record, twin, *alert);
+    stats.alerts_cleared[alert->severity].Add();
+    alert->severity = intent.severity;
+  } else {
+    if (side.alerts.size() >= kAlertsPerTwinMax) return;  // counted by the twin's own list
+    alert = &side.alerts.emplace_back();
+    *alert = {.id = {record.lsn(), ordinal_},
+              .severity = intent.severity,
+              .code = intent.name,
+              .message = intent.message,
+              .properties = intent.arguments,
+              .first = record.record_time(),
+              .last = record.record_time()};
+  }
+  stats.alerts_raised[alert->severity].Add();
+  SendAlert(record, twin, *alert, false);
+}
+
+void Engine::CommitClear(const journal::RecordView& record, Twin& twin, const Intent& intent) {
+  if (twin.side() == nullptr) return;
+  std::vector<Alert>& alerts = twin.side()->alerts;
+  const auto found = std::ranges::find(alerts, intent.name, &Alert::code);
+  if (found == alerts.end()) return;
+  SendAlert(record, twin, *found, true);
+  stats_[record.model()]->alerts_cleared[found->severity].Add();
+  alerts.erase(found);
+}
+
+void Engine::SendAlert(const journal::RecordView& record, const Twin& twin, const Alert& alert,
+                       bool is_cleared) {
+  const EffectId id{record.lsn(), ordinal_++};
+  RenderAlertTopic(record.model(), twin, alert);
+  effects::WriteAlert({.id = alert.id,
+                       .status = is_cleared ? effects::AlertStatus::kClearedUnacked
+                                            : effects::AlertStatus::kActiveUnacked,
+                       .severity = alert.severity,
+                       .model = world_.models[record.model()].model->name(),
+                       .twin = twin.id(),
+                       .code = alert.code,
+                       .message = alert.message,
+                       .time = record.record_time(),
+                       .first = alert.first,
+                       .last = alert.last,
+                       .count = alert.count,
+                       .properties = alert.properties},
+                      payload_);
+  Send(record, id, effects::EffectKind::kAlert, !is_cleared, kNoTime);
+  if (is_cleared) {
+    // The retained message goes, so that who comes later does not see an alert that is over.
+    payload_.clear();
+    Send(record, id, effects::EffectKind::kAlert, true, kNoTime);
+  }
+}
+
+void Engine::EmptyAlertTopic(const journal::RecordView& record, const Twin& twin,
+                             const Alert& alert) {
+  RenderAlertTopic(record.model(), twin, alert);
+  payload_.clear();
+  Send(record, {record.lsn(), ordinal_++}, effects::EffectKind::kAlert, true, kNoTime);
+}
+
+void Engine::RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& alert) {
+  topic_ = fmt::format("{}/alerts/{}/{}/{}/{}", world_.root, effects::SeverityName(alert.severity),
+                       world_.models[model].model->name(), twin.id(), alert.code);
+}
+
+void Engine::Send(const journal::RecordView& record, EffectId id, effects::EffectKind kind,
+                  bool is_retained, Time expires) {
+  sink_.Append({.id = id,
+                .kind = kind,
+                .model = record.model(),
+                .is_retained = is_retained,
+                .expires = expires,
+                .topic = topic_,
+                .payload = payload_});
+}
+
+}  // namespace gemel::twin

@@ -1,0 +1,214 @@
+#include "gateway/twin/engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "gateway/base/assert.h"
+#include "gateway/base/limits.h"
+#include "gateway/effects/payload.h"
+#include "gateway/model/state.h"
+#include "gateway/sdk/arguments.hpp"
+
+namespace gemel::twin {
+namespace {
+
+constexpr gemel_value kNull{GEMEL_NULL, 0, {.integer = 0}};
+
+Time LoadTime(const std::byte* at) {
+  int64_t microseconds = 0;
+  std::memcpy(&microseconds, at, sizeof microseconds);
+  return Time{Duration{microseconds}};
+}
+
+void StoreTime(std::byte* at, Time time) {
+  const int64_t microseconds = time.time_since_epoch().count();
+  std::memcpy(at, &microseconds, sizeof microseconds);
+}
+
+}  // namespace
+
+Engine::Engine(const World& world, effects::Sink& sink)
+    : world_(world), sink_(sink), call_(*world.symbols), undo_(kStateBytesMax) {
+  for (const ModelEntry& entry : world.models) {
+    tables_.push_back(std::make_unique<TwinTable>(*entry.model));
+    stats_.push_back(std::make_unique<ModelStats>());
+  }
+}
+
+void Engine::Apply(const journal::RecordView& record) {
+  switch (record.kind()) {
+    case journal::RecordKind::kTelemetry:
+      ApplyTelemetry(record);
+      break;
+    case journal::RecordKind::kTwinDeleted:
+      ApplyDeletion(record);
+      break;
+    case journal::RecordKind::kCommandReply:
+      break;
+  }
+}
+
+void Engine::ApplyTelemetry(const journal::RecordView& record) {
+  const Route& route = world_.routes[record.route()];
+  const model::Model& model = *world_.models[record.model()].model;
+  ModelStats& stats = *stats_[record.model()];
+  const uint64_t started = Ticks();
+  if (!Decode(record, route)) return;
+  stats.decode_ticks.Add(Ticks() - started);
+
+  bool is_new = false;
+  Twin* twin = FindOrCreate(record, is_new);
+  if (twin == nullptr) return;
+  Time& seen = twin->SeenBy(record.route());
+  const bool is_late = record.event_time() < seen;
+  if (is_late) {
+    stats.late.Add();
+    if (route.late == LatePolicy::kDrop) return;
+  }
+  std::memcpy(undo_.data(), twin->state(), model.state_size());
+  if (!RunModel(record, route, *twin, is_new, is_late)) {
+    stats.failed.Add();
+    Undo(record, *twin, is_new);
+    Refuse(record, {Refusal::kModelFailed, call_.failure()});
+    return;
+  }
+  if (!is_late) seen = record.event_time();
+  twin->applied_lsn = record.lsn();
+  twin->last_telemetry = record.record_time();
+  stats.applied.Add();
+  if (is_new) stats.twins_created.Add();
+  if (!call_.is_empty()) Commit(record, route, *twin);
+}
+
+bool Engine::Decode(const journal::RecordView& record, const Route& route) {
+  values_.resize(route.fields.table_size());
+  if (const auto refused = decoder_.Decode(route.fields, static_cast<codec::Codec>(record.codec()),
+                                           record.payload(), record.outer(), values_)) {
+    Refuse(record, *refused);
+    return false;
+  }
+  for (const journal::RecordSymbol& symbol : record.symbols()) {
+    values_[symbol.field] = symbol.is_refused != 0 ? kNull : ToValue(Symbol{symbol.number});
+  }
+  const std::span<const gemel_field> fields = world_.models[record.model()].model->fields();
+  std::optional<Refused> refused;
+  record.ForEachCapture([&](uint16_t field, std::string_view text) {
+    if (!refused) refused = decoder_.Scalar(fields[field], text, values_[field]);
+  });
+  if (refused) Refuse(record, *refused);
+  return !refused;
+}
+
+Twin* Engine::FindOrCreate(const journal::RecordView& record, bool& is_new) {
+  TwinTable& table = *tables_[record.model()];
+  if (Twin* twin = table.Find(record.key_hash(), record.id())) return twin;
+  if (table.size() >= world_.twins_max) {
+    Refuse(record,
+           {Refusal::kOverload, "the shard holds as many twins as limits.twins_max allows"});
+    return nullptr;
+  }
+  is_new = true;
+  Twin& twin = table.Create(record.key_hash(), record.id());
+  const ModelEntry& entry = world_.models[record.model()];
+  if (entry.apply_profile) entry.apply_profile(record.id(), twin.state());
+  return &twin;
+}
+
+void Engine::Merge(const model::Model& model, Twin& twin, Time event_time) {
+  const std::span<const gemel_field> fields = model.fields();
+  std::byte* state = twin.state();
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (values_[i].type == GEMEL_NULL) continue;
+    const gemel_field& field = fields[i];
+    if (LoadTime(state + field.time_offset) > event_time) continue;
+    model::WriteValue(field, state, values_[i]);
+    StoreTime(state + field.time_offset, event_time);
+  }
+}
+
+bool Engine::RunModel(const journal::RecordView& record, const Route& route, Twin& twin,
+                      bool is_new, bool is_late) {
+  const model::Model& model = *world_.models[record.model()].model;
+  call_.Begin({model.name(), twin.id(), record.key_hash(), record.lsn(), record.record_time(),
+               route.command.has_value(), twin.side()});
+  const uint64_t started = Ticks();
+  bool is_done = !is_new || model.OnInit(twin.state(), call_.context(), call_.failure());
+  if (is_done) {
+    Merge(model, twin, record.event_time());
+    gemel_message message{};
+    message.struct_size = sizeof message;
+    message.flags = is_late ? GEMEL_MESSAGE_IS_LATE : 0;
+    message.time_us = record.event_time().time_since_epoch().count();
+    message.route = ToText(route.name);
+    message.values = values_.data();
+    message.values_count = static_cast<uint32_t>(values_.size());
+    is_done = model.OnTelemetry(twin.state(), message, call_.context(), call_.failure());
+  }
+  stats_[record.model()]->model_ticks.Add(Ticks() - started);
+  return is_done;
+}
+
+void Engine::Undo(const journal::RecordView& record, Twin& twin, bool is_new) {
+  if (is_new) {
+    tables_[record.model()]->Delete(twin);
+  } else {
+    std::memcpy(twin.state(), undo_.data(), world_.models[record.model()].model->state_size());
+  }
+}
+
+void Engine::ApplyDeletion(const journal::RecordView& record) {
+  TwinTable& table = *tables_[record.model()];
+  Twin* twin = table.Find(record.key_hash(), record.id());
+  if (twin == nullptr) return;
+  ordinal_ = 0;
+  if (twin->side() != nullptr) {
+    for (const Alert& alert : twin->side()->alerts) {
+      SendAlert(record, *twin, alert, true);
+      stats_[record.model()]->alerts_cleared[alert.severity].Add();
+    }
+    sink_.Flush();
+  }
+  table.Delete(*twin);
+  stats_[record.model()]->twins_deleted.Add();
+}
+
+void Engine::Refuse(const journal::RecordView& record, const Refused& refused) {
+  refused_[static_cast<size_t>(refused.reason)].Add();
+  const std::string topic = effects::DeadLetterTopic(world_.root, refused.reason);
+  RenderTelemetryTopic(record);
+  effects::WriteDeadLetter({.topic = topic_,
+                            .time = record.record_time(),
+                            .payload = record.payload(),
+                            .error = refused.detail,
+                            .lsn = record.lsn()},
+                           payload_);
+  sink_.Append({.id = {record.lsn(), 0},
+                .kind = effects::EffectKind::kDeadLetter,
+                .model = record.model(),
+                .topic = topic,
+                .payload = payload_});
+  sink_.Flush();
+}
+
+// The record does not hold its topic; route, id and captures give it back, but for "+" and "#".
+void Engine::RenderTelemetryTopic(const journal::RecordView& record) {
+  const std::span<const gemel_field> fields = world_.models[record.model()].model->fields();
+  topic_.clear();
+  for (const route::Template::Level& level : world_.routes[record.route()].telemetry.levels()) {
+    if (!topic_.empty()) topic_ += '/';
+    topic_ += level.prefix;
+    if (level.kind == route::Template::Level::Kind::kAny) topic_ += '+';
+    if (level.kind == route::Template::Level::Kind::kRest) topic_ += '#';
+    if (level.name == "id") topic_ += record.id();
+    for (const journal::RecordSymbol& symbol : record.symbols()) {
+      if (level.name == fields[symbol.field].name)
+        topic_ += world_.symbols->TextOf(Symbol{symbol.number});
+    }
+    record.ForEachCapture([&](uint16_t field, std::string_view text) {
+      if (level.name == fields[field].name) topic_ += text;
+    });
+    topic_ += level.suffix;
+  }
+}
+
+}  // namespace gemel::twin

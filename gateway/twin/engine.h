@@ -1,0 +1,99 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/refusal.h"
+#include "gateway/base/stats.h"
+#include "gateway/codec/field_map.h"
+#include "gateway/effects/effect.h"
+#include "gateway/journal/record.h"
+#include "gateway/twin/call.h"
+#include "gateway/twin/table.h"
+#include "gateway/twin/world.h"
+
+namespace gemel::twin {
+
+// What happened, by model. Written by the shard thread, read by any.
+struct ModelStats {
+  Counter applied;
+  Counter late;
+  Counter failed;
+  Counter commands;
+  std::array<Counter, 6> alerts_raised;   // by severity
+  std::array<Counter, 6> alerts_cleared;  // by the severity that they had
+  Counter twins_created;
+  Counter twins_deleted;
+  TickHistogram decode_ticks;
+  TickHistogram model_ticks;
+};
+
+// The fold: applies records to the twins of one shard and hands their effects out. A pure function
+// of its state and the records, on one thread; it knows neither mailboxes nor MQTT nor clocks, so
+// tests, benchmarks and replay run the same code.
+class Engine {
+ public:
+  // World and sink outlive the engine.
+  Engine(const World& world, effects::Sink& sink);
+
+  // Applies the next record. REQUIRES: the engine's records come in the order of their LSN.
+  void Apply(const journal::RecordView& record);
+  // Hints that this record will come soon.
+  void Prefetch(const journal::RecordView& record) const {
+    tables_[record.model()]->Prefetch(record.key_hash());
+  }
+
+  TwinTable& table(size_t model) { return *tables_[model]; }
+  const ModelStats& stats(size_t model) const { return *stats_[model]; }
+  const std::array<Counter, kRefusals>& refused() const { return refused_; }
+  const World& world() const { return world_; }
+
+ private:
+  void ApplyTelemetry(const journal::RecordView& record);
+  void ApplyDeletion(const journal::RecordView& record);
+  // The values of the record's fields, in values_. False if it was refused.
+  bool Decode(const journal::RecordView& record, const Route& route);
+  Twin* FindOrCreate(const journal::RecordView& record, bool& is_new);
+  // Newest event time wins, field by field.
+  void Merge(const model::Model& model, Twin& twin, Time event_time);
+  bool RunModel(const journal::RecordView& record, const Route& route, Twin& twin, bool is_new,
+                bool is_late);
+  void Undo(const journal::RecordView& record, Twin& twin, bool is_new);
+  void Refuse(const journal::RecordView& record, const Refused& refused);
+  void RenderTelemetryTopic(const journal::RecordView& record);
+
+  // Intents to effects.
+  void Commit(const journal::RecordView& record, const Route& route, Twin& twin);
+  void CommitReply(const journal::RecordView& record, const Route& route, const Twin& twin,
+                   const Intent& intent);
+  void CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent);
+  void CommitClear(const journal::RecordView& record, Twin& twin, const Intent& intent);
+  void SendAlert(const journal::RecordView& record, const Twin& twin, const Alert& alert,
+                 bool is_cleared);
+  void EmptyAlertTopic(const journal::RecordView& record, const Twin& twin, const Alert& alert);
+  void Send(const journal::RecordView& record, EffectId id, effects::EffectKind kind,
+            bool is_retained, Time expires);
+  void RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& alert);
+
+  const World& world_;
+  effects::Sink& sink_;
+  std::vector<std::unique_ptr<TwinTable>> tables_;  // by model
+  std::vector<std::unique_ptr<ModelStats>> stats_;
+  std::array<Counter, kRefusals> refused_;
+
+  // Reused for every record.
+  codec::Decoder decoder_;
+  Call call_;
+  std::vector<gemel_value> values_;
+  std::vector<std::byte> undo_;
+  std::string topic_;
+  std::string payload_;
+  uint32_t ordinal_ = 0;
+};
+
+}  // namespace gemel::twin

@@ -1,0 +1,98 @@
+#include "gateway/twin/shard.h"
+
+#include <pthread.h>
+
+#include <array>
+#include <optional>
+#include <span>
+
+namespace gemel::twin {
+namespace {
+
+// Records looked at together, so that the memory of later ones is fetched while earlier ones run.
+constexpr size_t kBatch = 16;
+
+}  // namespace
+
+Shard::Shard(const World& world, effects::Sink& sink, size_t mailbox_bytes)
+    : mailbox_(mailbox_bytes), engine_(world, sink) {}
+
+Shard::~Shard() {
+  if (thread_.joinable()) DrainAndStop();
+}
+
+void Shard::Start(journal::Sequencer& sequencer) {
+  thread_ = std::jthread([this, &sequencer] {
+    pthread_setname_np(pthread_self(), "gemel-shard");
+    Run(sequencer);
+  });
+}
+
+void Shard::DrainAndStop() {
+  is_stopping_.store(true, std::memory_order_seq_cst);
+  parker_.Wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::Ask(Slice slice) {
+  {
+    const std::lock_guard lock(requests_mutex_);
+    requests_.push_back(std::move(slice));
+    has_requests_.store(true, std::memory_order_release);
+  }
+  parker_.Wake();
+}
+
+void Shard::Run(journal::Sequencer& sequencer) {
+  while (true) {
+    const bool has_applied = ApplySome(sequencer);
+    const bool has_answered = RunSlice();
+    if (has_applied || has_answered) continue;
+    if (is_stopping_.load(std::memory_order_seq_cst)) {
+      if (!HasWork()) return;
+      continue;
+    }
+    parker_.Announce();
+    if (HasWork() || is_stopping_.load(std::memory_order_seq_cst)) {
+      parker_.Retract();
+    } else {
+      parker_.Park(std::nullopt);
+    }
+  }
+}
+
+bool Shard::ApplySome(journal::Sequencer& sequencer) {
+  std::array<std::span<std::byte>, kBatch> batch;
+  size_t count = 0;
+  while (count < kBatch) {
+    batch[count] = mailbox_.Next();
+    if (batch[count].empty()) break;
+    engine_.Prefetch(journal::RecordView(batch[count]));
+    ++count;
+  }
+  if (count == 0) return false;
+  for (size_t i = 0; i < count; ++i) engine_.Apply(journal::RecordView(batch[i]));
+  mailbox_.Release();
+  sequencer.SpaceFreed();
+  return true;
+}
+
+bool Shard::RunSlice() {
+  if (!has_requests_.load(std::memory_order_acquire)) return false;
+  Slice slice;
+  {
+    const std::lock_guard lock(requests_mutex_);
+    if (requests_.empty()) return false;
+    slice = std::move(requests_.front());
+    requests_.pop_front();
+    has_requests_.store(!requests_.empty(), std::memory_order_release);
+  }
+  if (!slice(engine_)) {
+    const std::lock_guard lock(requests_mutex_);
+    requests_.push_front(std::move(slice));
+    has_requests_.store(true, std::memory_order_release);
+  }
+  return true;
+}
+
+}  // namespace gemel::twin

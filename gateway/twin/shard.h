@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "gateway/base/mailbox.h"
+#include "gateway/base/parker.h"
+#include "gateway/journal/sequencer.h"
+#include "gateway/twin/engine.h"
+
+namespace gemel::twin {
+
+// A thread that owns an engine: it applies the records of its mailbox in order and, between them,
+// runs requests of other threads in short slices. It waits for nobody.
+class Shard {
+ public:
+  // A slice of a request, run on the shard thread: returns true when the request is done. It should
+  // take about 100 us, because messages wait for it.
+  using Slice = std::function<bool(Engine& engine)>;
+
+  Shard(const World& world, effects::Sink& sink, size_t mailbox_bytes);
+  ~Shard();
+
+  journal::ShardInbox inbox() { return {&mailbox_, &parker_}; }
+  // REQUIRES: the sequencer outlives the thread.
+  void Start(journal::Sequencer& sequencer);
+  // Applies what is in the mailbox, then ends. REQUIRES: nothing is appended any more.
+  void DrainAndStop();
+
+  // Any thread. Slices run in turn with messages; requests in the order they were asked.
+  void Ask(Slice slice);
+
+  // For counters only: other state belongs to the thread.
+  const Engine& engine() const { return engine_; }
+  size_t bytes_waiting() const { return mailbox_.bytes_waiting(); }
+
+ private:
+  void Run(journal::Sequencer& sequencer);
+  // True if there was something to do.
+  bool ApplySome(journal::Sequencer& sequencer);
+  bool RunSlice();
+  bool HasWork() const {
+    return !mailbox_.is_empty() || has_requests_.load(std::memory_order_acquire);
+  }
+
+  // Any thread.
+  Mailbox mailbox_;
+  Parker parker_;
+  std::atomic<bool> is_stopping_{false};
+  std::atomic<bool> has_requests_{false};
+  // A lock, because requests come from several threads and are rare; held for a push or a pop.
+  std::mutex requests_mutex_;
+  std::deque<Slice> requests_;
+  // Shard thread only.
+  Engine engine_;
+  std::jthread thread_;
+};
+
+}  // namespace gemel::twin

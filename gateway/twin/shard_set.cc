@@ -1,0 +1,88 @@
+#include "gateway/twin/shard_set.h"
+
+#include <chrono>
+#include <latch>
+
+namespace gemel::twin {
+namespace {
+
+constexpr std::chrono::microseconds kSliceMax{100};
+// Twins between two looks at the clock.
+constexpr size_t kScanStride = 16;
+
+TwinCopy Copy(const Twin& twin, size_t state_size) {
+  TwinCopy copy{.id = std::string(twin.id()),
+                .state = {twin.state(), twin.state() + state_size},
+                .applied_lsn = twin.applied_lsn,
+                .last_telemetry = twin.last_telemetry,
+                .alerts = {}};
+  if (twin.side() != nullptr) copy.alerts = twin.side()->alerts;
+  return copy;
+}
+
+}  // namespace
+
+ShardSet::ShardSet(const World& world, effects::Sink& sink, uint32_t shards, size_t mailbox_bytes)
+    : world_(world) {
+  for (uint32_t i = 0; i < shards; ++i) {
+    shards_.push_back(std::make_unique<Shard>(world, sink, mailbox_bytes));
+  }
+}
+
+std::vector<journal::ShardInbox> ShardSet::inboxes() {
+  std::vector<journal::ShardInbox> inboxes;
+  for (const auto& shard : shards_) inboxes.push_back(shard->inbox());
+  return inboxes;
+}
+
+void ShardSet::Start(journal::Sequencer& sequencer) {
+  for (const auto& shard : shards_) shard->Start(sequencer);
+}
+
+void ShardSet::DrainAndStop() {
+  for (const auto& shard : shards_) shard->DrainAndStop();
+}
+
+std::optional<TwinCopy> ShardSet::Get(uint16_t model, std::string_view id) {
+  if (id.empty() || id.size() > kIdBytesMax) return std::nullopt;
+  const uint64_t hash = HashKey(world_.models[model].model->name(), id);
+  std::optional<TwinCopy> copy;
+  std::latch done(1);
+  shards_[PartitionOf(hash) % shards_.size()]->Ask([&](Engine& engine) {
+    if (const Twin* twin = engine.table(model).Find(hash, id)) {
+      copy = Copy(*twin, world_.models[model].model->state_size());
+    }
+    done.count_down();
+    return true;
+  });
+  done.wait();
+  return copy;
+}
+
+void ShardSet::Scan(uint16_t model, const std::function<void(uint32_t shard, Twin& twin)>& visit) {
+  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
+    shards_[shard]->Ask([&, shard, slot = size_t{0}](Engine& engine) mutable {
+      TwinTable& table = engine.table(model);
+      const auto end = std::chrono::steady_clock::now() + kSliceMax;
+      while (slot < table.slots()) {
+        if (Twin* twin = table.At(slot)) visit(shard, *twin);
+        if (++slot % kScanStride == 0 && std::chrono::steady_clock::now() > end) return false;
+      }
+      done.count_down();
+      return true;
+    });
+  }
+  done.wait();
+}
+
+uint64_t ShardSet::twins(size_t model) const {
+  uint64_t twins = 0;
+  for (const auto& shard : shards_) {
+    const ModelStats& stats = shard->engine().stats(model);
+    twins += stats.twins_created.value() - stats.twins_deleted.value();
+  }
+  return twins;
+}
+
+}  // namespace gemel::twin

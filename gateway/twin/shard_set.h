@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/journal/sequencer.h"
+#include "gateway/twin/shard.h"
+
+namespace gemel::twin {
+
+// A copy of one twin, for people: what `gemel get` and the API show.
+struct TwinCopy {
+  std::string id;
+  std::vector<std::byte> state;
+  Lsn applied_lsn = kNoLsn;
+  Time last_telemetry = kNoTime;
+  std::vector<Alert> alerts;
+};
+
+// All shards of the process.
+class ShardSet {
+ public:
+  ShardSet(const World& world, effects::Sink& sink, uint32_t shards, size_t mailbox_bytes);
+
+  // For the sequencer.
+  std::vector<journal::ShardInbox> inboxes();
+  void Start(journal::Sequencer& sequencer);
+  // REQUIRES: nothing is appended any more.
+  void DrainAndStop();
+
+  // The following wait for shard threads: not for threads that messages wait for. They throw
+  // nothing and return nothing after DrainAndStop.
+
+  // Nothing if there is no such twin.
+  std::optional<TwinCopy> Get(uint16_t model, std::string_view id);
+  // Calls `visit` for every twin of a model, on the shard threads, possibly several at once.
+  // Returns when all were visited. `visit` must be quick: messages wait for a slice of about 100
+  // us.
+  void Scan(uint16_t model, const std::function<void(uint32_t shard, Twin& twin)>& visit);
+
+  size_t size() const { return shards_.size(); }
+  const Shard& operator[](size_t index) const { return *shards_[index]; }
+  // Twins of a model that were created and not deleted; exact when no message is on its way.
+  uint64_t twins(size_t model) const;
+
+ private:
+  const World& world_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace gemel::twin

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/lsn.h"
+#include "gateway/sdk/types.hpp"
+
+namespace gemel::twin {
+
+// An alert that a twin has active.
+struct Alert {
+  EffectId id;  // of the record and effect that raised it
+  uint32_t severity = 0;
+  std::string code;
+  std::string message;
+  std::string properties;  // JSON object, as of the last raise
+  Time first;
+  Time last;
+  int64_t count = 1;
+};
+
+// What only some twins have; kept outside of the slot, so that the others do not pay for it.
+struct Side {
+  std::vector<Alert> alerts;
+  std::vector<std::pair<uint16_t, Time>> seen;  // by routes beyond those in the header
+  Alert* FindAlert(std::string_view code) {
+    for (Alert& alert : alerts) {
+      if (alert.code == code) return &alert;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace gemel::twin

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_set.h>
+
+#include "gateway/base/limits.h"
+#include "gateway/base/lsn.h"
+#include "gateway/model/model.h"
+#include "gateway/sdk/types.hpp"
+#include "gateway/twin/side.h"
+
+namespace gemel::twin {
+
+// The fixed part of a twin; its state follows it in memory. Owned by one shard thread.
+class alignas(16) Twin {
+ public:
+  Twin(uint64_t key_hash, std::string_view id);
+  ~Twin();
+  Twin(const Twin&) = delete;
+  Twin& operator=(const Twin&) = delete;
+
+  uint64_t key_hash() const { return key_hash_; }
+  std::string_view id() const { return {id_size_ > kIdBytesInline ? id_.far : id_.near, id_size_}; }
+  std::byte* state() { return reinterpret_cast<std::byte*>(this + 1); }
+  const std::byte* state() const { return reinterpret_cast<const std::byte*>(this + 1); }
+
+  // Highest event time seen by a route; the reference lives as long as the twin gets no other
+  // route.
+  Time& SeenBy(uint16_t route);
+
+  Side* side() { return side_.get(); }
+  const Side* side() const { return side_.get(); }
+  Side& MakeSide() {
+    if (!side_) side_ = std::make_unique<Side>();
+    return *side_;
+  }
+
+  Lsn applied_lsn = kNoLsn;
+  Time last_telemetry = kNoTime;  // record time
+
+ private:
+  // Two routes fit into the header; a model that more of them feed keeps the rest aside.
+  static constexpr size_t kRoutesInline = 2;
+  static constexpr uint16_t kNoRoute = UINT16_MAX;
+
+  uint64_t key_hash_;
+  std::unique_ptr<Side> side_;
+  Time seen_[kRoutesInline] = {kNoTime, kNoTime};
+  uint16_t routes_[kRoutesInline] = {kNoRoute, kNoRoute};
+  uint8_t id_size_;
+  union {
+    char near[kIdBytesInline];
+    char* far;
+  } id_;
+};
+static_assert(sizeof(Twin) <= 96);
+
+// All twins of one model in one shard. Slots never move and are reused after a deletion. One
+// thread.
+class TwinTable {
+ public:
+  explicit TwinTable(const model::Model& model);
+  ~TwinTable();
+  TwinTable(const TwinTable&) = delete;
+  TwinTable& operator=(const TwinTable&) = delete;
+
+  // nullptr if there is no such twin.
+  Twin* Find(uint64_t key_hash, std::string_view id);
+  // A new twin in its model's default state. REQUIRES: Find found none.
+  Twin& Create(uint64_t key_hash, std::string_view id);
+  void Delete(Twin& twin);
+  // Hints the processor that the twin will be looked for soon.
+  void Prefetch(uint64_t key_hash) const { index_.prefetch(Key{key_hash, {}}); }
+
+  size_t size() const { return index_.size(); }
+  // Slots, with gaps where twins were deleted: what a scan walks.
+  size_t slots() const { return slots_; }
+  // nullptr for a gap.
+  Twin* At(size_t slot);
+
+ private:
+  static constexpr size_t kChunkSlots = 64;
+  static constexpr size_t kArenaBytesMax = size_t{2} << 20;
+  struct Key {
+    uint64_t hash;
+    std::string_view id;
+  };
+  struct Hash {
+    using is_transparent = void;
+    const TwinTable* table;
+    size_t operator()(uint32_t slot) const { return table->TwinAt(slot)->key_hash(); }
+    size_t operator()(const Key& key) const { return key.hash; }
+  };
+  struct Equal {
+    using is_transparent = void;
+    const TwinTable* table;
+    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
+    bool operator()(uint32_t slot, const Key& key) const {
+      const Twin* twin = table->TwinAt(slot);
+      return twin->key_hash() == key.hash && twin->id() == key.id;
+    }
+    bool operator()(const Key& key, uint32_t slot) const { return (*this)(slot, key); }
+  };
+  struct FreeArena {
+    void operator()(std::byte* bytes) const;
+  };
+
+  Twin* TwinAt(size_t slot) const {
+    return reinterpret_cast<Twin*>(chunks_[slot / kChunkSlots] + slot % kChunkSlots * slot_bytes_);
+  }
+  void AddChunk();
+
+  const model::Model& model_;
+  const size_t slot_bytes_;
+  std::vector<std::unique_ptr<std::byte, FreeArena>>
+      arenas_;               // grow, so that few twins cost little
+  size_t arena_chunks_ = 0;  // of the newest arena
+  size_t arena_used_ = 0;
+  std::vector<std::byte*> chunks_;
+  std::vector<bool> is_used_;
+  std::vector<uint32_t> free_;
+  size_t slots_ = 0;
+  absl::flat_hash_set<uint32_t, Hash, Equal> index_;
+};
+
+}  // namespace gemel::twin
