@@ -13,8 +13,8 @@
 
 namespace gemel::route {
 
-// What a topic means: the route and its captures, in the order of the template's names(). Views into
-// the topic.
+// What a topic means: the route and its captures, in the order of the template's names(). Views
+// into the topic.
 struct Match {
   uint32_t route = 0;
   uint32_t captures = 0;
@@ -30,8 +30,8 @@ class Router {
   Router& operator=(Router&&) noexcept;
   ~Router();
 
-  // False if no route matches; that is the device's fault, not ours. Does not allocate; time depends on
-  // the number of levels, not of routes. Topics that begin with '$' never match.
+  // False if no route matches; that is the device's fault, not ours. Does not allocate; time
+  // depends on the number of levels, not of routes. Topics that begin with '$' never match.
   bool Find(std::string_view topic, Match& match) const;
 
  private:

@@ -9,12 +9,14 @@
 namespace gemel::route {
 
 // A topic template: "fleet/{region}/truck/{id}/telemetry". A level is literal text, or one capture
-// with an optional literal before and behind it ("dev-{id}.json"), or "+" (any one level, not kept);
+// with an optional literal before and behind it ("dev-{id}.json"), or "+" (any one level, not
+// kept);
 // "#" may stand last (any rest). Two captures in one level can't be told apart and are refused.
 class Template {
  public:
-  // Invalid, naming the template and the level, if it is not a valid MQTT topic filter once captures
-  // are replaced, if a brace is unbalanced, a name is not [a-z][a-z0-9_]*, or a name is used twice.
+  // Invalid, naming the template and the level, if it is not a valid MQTT topic filter once
+  // captures are replaced, if a brace is unbalanced, a name is not [a-z][a-z0-9_]*, or a name is
+  // used twice.
   static Result<Template> Parse(std::string_view text);
 
   struct Level {
