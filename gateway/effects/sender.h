@@ -1,0 +1,115 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/parker.h"
+#include "gateway/base/stats.h"
+#include "gateway/effects/outbox.h"
+#include "gateway/mqtt/backoff.h"
+#include "gateway/mqtt/client.h"
+
+namespace gemel::effects {
+
+// What became of effects, by model where they are commands.
+struct SenderStats {
+  struct Commands {
+    Counter sent;       // handed to the broker, again after a reconnect
+    Counter delivered;  // acknowledged by the broker
+    Counter expired;    // too old to be sent
+  };
+  std::vector<Commands> commands;
+  Counter alerts_delivered;
+  Counter dead_letters_delivered;
+};
+
+struct SenderOptions {
+  std::string status_topic;    // gemel/status
+  std::string offline_status;  // what the broker keeps once we have gone
+  size_t models = 0;
+  std::chrono::milliseconds reconnect_min{100};
+  std::chrono::milliseconds reconnect_max{10'000};
+};
+
+// The effects thread: takes effects from the outbox in order and keeps each until the broker has
+// acknowledged it, so that a lost connection delays effects and loses none. After a reconnect what
+// was in flight is sent again, in order, before anything new.
+class Sender {
+ public:
+  // `woken` is the parker that the outbox wakes. Everything outlives the sender.
+  Sender(Outbox& outbox, Parker& woken, mqtt::Publisher& publisher, const Clock& clock,
+         SenderOptions options);
+  ~Sender();
+
+  void Start();
+  // Any thread. Replaces the retained status message; sent again at every connect.
+  void SetStatus(std::string payload);
+  // Sends what is left, waits for its acknowledgement at most `patience`, says offline and disconnects.
+  // False if something was left unsent or unacknowledged. REQUIRES: nothing is appended any more.
+  bool DrainAndStop(std::chrono::milliseconds patience);
+
+  // Any thread.
+  bool is_connected() const { return is_connected_.load(std::memory_order_relaxed); }
+  const SenderStats& stats() const { return stats_; }
+
+ private:
+  // An effect on its way.
+  struct Flight {
+    mqtt::Outbound message;
+    mqtt::Publisher::Token token = 0;
+    Time expires = kNoTime;
+    EffectKind kind = EffectKind::kCommand;
+    uint16_t model = 0;
+    bool is_sent = false;
+    bool is_done = false;
+    size_t bytes = 0;  // as the outbox counts it
+  };
+
+  void Run();
+  void RunOnce();
+  void Connect();
+  bool SendStatus();
+  void TakeBatch();
+  // Sends what is not on its way, in order. False if it could not go on.
+  bool SendWaiting();
+  bool SendOne(Flight& flight);
+  void CollectAcknowledgements(std::chrono::milliseconds wait);
+  void Finish(Flight& flight);
+  void ForgetFinished();
+  void Rest();
+  void SayGoodbye();
+
+  Outbox& outbox_;
+  Parker& woken_;
+  mqtt::Publisher& publisher_;
+  const Clock& clock_;
+  const SenderOptions options_;
+  SenderStats stats_;
+  std::atomic<bool> is_connected_{false};
+  std::atomic<bool> is_stopping_{false};
+  std::atomic<bool> is_drained_{false};
+  std::chrono::steady_clock::time_point stop_at_;
+  // A lock, because the status is a value, not a sequence: only its newest text matters.
+  std::mutex status_mutex_;
+  std::string status_;
+  std::atomic<bool> has_new_status_{false};
+
+  // Effects thread only.
+  std::deque<Flight> flights_;
+  size_t waiting_from_ = 0;  // index of the first flight that is not on its way
+  std::vector<std::byte> batch_;
+  std::vector<mqtt::Publisher::Token> tokens_;
+  mqtt::Publisher::Token last_token_ = 0;
+  mqtt::Backoff backoff_;
+  bool has_failed_ = false;  // so that a broker that stays away is one line in the log
+  std::chrono::steady_clock::time_point next_attempt_{};
+  std::jthread thread_;
+};
+
+}  // namespace gemel::effects
