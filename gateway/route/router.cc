@@ -3,7 +3,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
+#include <compare>
 #include <cstring>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,13 +31,20 @@ struct Shape {
 };
 static_assert(kTopicBytesMax <= UINT16_MAX);
 
+// Half a cache line, and those of one route lie side by side: a thousand routes don't fit into the
+// nearest cache, so what counts is how many lines a search touches.
 struct Node {
-  uint32_t any = kNone;    // the child for a level of any text
-  uint32_t rest = kNone;   // the route whose "#" stands here
-  uint32_t route = kNone;  // the route that ends here
-  bool has_literals = false;
-  std::vector<Shape> shapes;
+  uint32_t any = kNone;         // the child for a level of any text
+  uint32_t rest = kNone;        // the route whose "#" stands here
+  uint32_t route = kNone;       // the route that ends here
+  uint32_t only_child = kNone;  // the literal child, where there is just one
+  uint32_t only_text = 0;       // its text, in the arena
+  uint16_t only_size = 0;
+  uint16_t literals = 0;  // children to look up; 0 where only_child has it
+  uint32_t first_shape = 0;
+  uint32_t shapes = 0;
 };
+static_assert(sizeof(Node) == 32);
 
 // One literal or shaped child. Its text is in the arena: prefix, then suffix.
 struct Slot {
@@ -75,12 +85,12 @@ struct Key {
 }  // namespace
 
 struct Router::Trie {
-  std::vector<Node> nodes{1};
+  std::vector<Node> nodes;
   std::vector<Slot> slots;  // open addressing, at most half full, a power of two
+  std::vector<Shape> shapes;
   std::string arena;
   std::vector<Capture> captures;
   std::vector<Route> routes;
-  size_t used = 0;
 
   uint32_t Child(const Key& key) const {
     const uint64_t hash = key.Hash();
@@ -98,88 +108,20 @@ struct Router::Trie {
            text.ends_with(key.suffix);
   }
 
-  void Grow() {
-    std::vector<Slot> old =
-        std::exchange(slots, std::vector<Slot>(std::max<size_t>(16, slots.size() * 2)));
-    for (const Slot& slot : old) {
-      if (slot.child != kNone) Place(slot);
-    }
-  }
-
-  void Place(const Slot& slot) {
-    size_t i = slot.hash & (slots.size() - 1);
-    while (slots[i].child != kNone) i = (i + 1) & (slots.size() - 1);
-    slots[i] = slot;
-  }
-
-  uint32_t ChildOrNew(const Key& key) {
-    if (2 * (used + 1) > slots.size()) Grow();
-    if (const uint32_t child = Child(key); child != kNone) return child;
-    Place({.hash = key.Hash(),
-           .child = static_cast<uint32_t>(nodes.size()),
-           .parent = key.parent,
-           .text = static_cast<uint32_t>(arena.size()),
-           .size = static_cast<uint16_t>(key.prefix.size() + key.suffix.size()),
-           .prefix = key.prefix_size});
-    ++used;
-    arena += key.prefix;
-    arena += key.suffix;
-    nodes.emplace_back();
-    return static_cast<uint32_t>(nodes.size() - 1);
-  }
-
-  uint32_t Descend(uint32_t node, const Template::Level& level) {
-    if (level.kind == Kind::kLiteral) {
-      nodes[node].has_literals = true;
-      return ChildOrNew({node, kLiteral, level.prefix, {}});
-    }
-    const Shape shape{static_cast<uint16_t>(level.prefix.size()),
-                      static_cast<uint16_t>(level.suffix.size())};
-    if (shape != Shape{}) {
-      std::vector<Shape>& shapes = nodes[node].shapes;
-      if (std::ranges::find(shapes, shape) == shapes.end()) shapes.push_back(shape);
-      return ChildOrNew({node, shape.prefix, level.prefix, level.suffix});
-    }
-    if (nodes[node].any == kNone) {
-      const auto child = static_cast<uint32_t>(nodes.size());
-      nodes.emplace_back();
-      nodes[node].any = child;
-    }
-    return nodes[node].any;
-  }
-
-  void Add(const Template& topic, uint32_t route) {
-    routes.push_back({.first = static_cast<uint32_t>(captures.size())});
-    uint32_t node = 0;
-    uint16_t number = 0;
-    for (const Template::Level& level : topic.levels()) {
-      if (level.kind == Kind::kRest) {
-        nodes[node].rest = route;
-        return;
-      }
-      node = Descend(node, level);
-      if (level.kind == Kind::kCapture) {
-        captures.push_back({number,
-                            {static_cast<uint16_t>(level.prefix.size()),
-                             static_cast<uint16_t>(level.suffix.size())}});
-        ++routes.back().count;
-      }
-      ++number;
-    }
-    nodes[node].route = route;
-  }
-
   // The route of the levels from `level` on, below `index`. A literal that leads nowhere is no
   // reason to give up: "a/{x}/b" and "a/c/d" are two routes, and "a/c/b" is of the first.
   uint32_t Search(uint32_t index, std::span<const std::string_view> levels, size_t level) const {
     const Node& node = nodes[index];
     if (level == levels.size()) return node.route != kNone ? node.route : node.rest;
     const std::string_view text = levels[level];
-    if (node.has_literals) {
-      const uint32_t route = Below(Child({index, kLiteral, text, {}}), levels, level);
-      if (route != kNone) return route;
+    uint32_t child = kNone;
+    if (node.literals > 0) {
+      child = Child({index, kLiteral, text, {}});
+    } else if (text == std::string_view(arena.data() + node.only_text, node.only_size)) {
+      child = node.only_child;
     }
-    for (const Shape& shape : node.shapes) {
+    if (const uint32_t route = Below(child, levels, level); route != kNone) return route;
+    for (const Shape& shape : std::span(shapes).subspan(node.first_shape, node.shapes)) {
       if (text.size() < size_t{shape.prefix} + shape.suffix) continue;
       const Key key{index, shape.prefix, text.substr(0, shape.prefix),
                     text.substr(text.size() - shape.suffix)};
@@ -194,6 +136,127 @@ struct Router::Trie {
     return child == kNone ? kNone : Search(child, levels, level + 1);
   }
 };
+
+namespace {
+
+// Grows a trie route by route, then packs it.
+class Builder {
+ public:
+  explicit Builder(Router::Trie& trie) : trie_(trie) { NewNode(); }
+
+  void Add(const Template& topic, uint32_t route) {
+    trie_.routes.push_back({.first = static_cast<uint32_t>(trie_.captures.size())});
+    uint32_t node = 0;
+    uint16_t number = 0;
+    for (const Template::Level& level : topic.levels()) {
+      if (level.kind == Kind::kRest) {
+        trie_.nodes[node].rest = route;
+        return;
+      }
+      node = Descend(node, level);
+      if (level.kind == Kind::kCapture) {
+        trie_.captures.push_back({number, ShapeOf(level)});
+        ++trie_.routes.back().count;
+      }
+      ++number;
+    }
+    trie_.nodes[node].route = route;
+  }
+
+  void Pack() {
+    for (const auto& [place, child] : children_) {
+      if (place.prefix == kLiteral) ++trie_.nodes[place.parent].literals;
+    }
+    trie_.slots.resize(std::bit_ceil(2 * children_.size() + 2));
+    for (const auto& [place, child] : children_) PackChild(place, child);
+    for (size_t i = 0; i < trie_.nodes.size(); ++i) {
+      Node& node = trie_.nodes[i];
+      if (node.only_child != kNone) node.literals = 0;
+      node.first_shape = static_cast<uint32_t>(trie_.shapes.size());
+      node.shapes = static_cast<uint32_t>(shapes_[i].size());
+      trie_.shapes.insert(trie_.shapes.end(), shapes_[i].begin(), shapes_[i].end());
+    }
+  }
+
+ private:
+  struct Place {
+    uint32_t parent;
+    uint16_t prefix;  // kLiteral or the shape's
+    std::string text;
+    auto operator<=>(const Place&) const = default;
+  };
+
+  static Shape ShapeOf(const Template::Level& level) {
+    return {static_cast<uint16_t>(level.prefix.size()), static_cast<uint16_t>(level.suffix.size())};
+  }
+
+  uint32_t NewNode() {
+    trie_.nodes.emplace_back();
+    shapes_.emplace_back();
+    return static_cast<uint32_t>(trie_.nodes.size() - 1);
+  }
+
+  uint32_t Descend(uint32_t node, const Template::Level& level) {
+    const Shape shape = ShapeOf(level);
+    if (level.kind != Kind::kLiteral && shape == Shape{}) {
+      if (trie_.nodes[node].any == kNone) {
+        const uint32_t child = NewNode();
+        trie_.nodes[node].any = child;
+      }
+      return trie_.nodes[node].any;
+    }
+    Place place{node, kLiteral, level.prefix};
+    if (level.kind != Kind::kLiteral) {
+      place.prefix = shape.prefix;
+      place.text += level.suffix;
+      std::vector<Shape>& known = shapes_[node];
+      if (std::ranges::find(known, shape) == known.end()) known.push_back(shape);
+    }
+    const auto [child, is_new] = children_.try_emplace(std::move(place), kNone);
+    if (is_new) child->second = NewNode();
+    return child->second;
+  }
+
+  void PackChild(const Place& place, uint32_t child) {
+    Node& parent = trie_.nodes[place.parent];
+    const uint32_t text = Text(place.text);
+    const auto size = static_cast<uint16_t>(place.text.size());
+    if (place.prefix == kLiteral && parent.literals == 1) {
+      parent.only_child = child;
+      parent.only_text = text;
+      parent.only_size = size;
+      return;
+    }
+    const bool is_literal = place.prefix == kLiteral;
+    const std::string_view whole = place.text;
+    const size_t split = is_literal ? whole.size() : place.prefix;
+    const Key key{place.parent, place.prefix, whole.substr(0, split), whole.substr(split)};
+    const size_t mask = trie_.slots.size() - 1;
+    size_t i = key.Hash() & mask;
+    while (trie_.slots[i].child != kNone) i = (i + 1) & mask;
+    trie_.slots[i] = {.hash = key.Hash(),
+                      .child = child,
+                      .parent = place.parent,
+                      .text = text,
+                      .size = size,
+                      .prefix = place.prefix};
+  }
+
+  // Equal texts are stored once, which also keeps them near: "telemetry" ends most topics.
+  uint32_t Text(const std::string& text) {
+    const auto [known, is_new] =
+        texts_.try_emplace(text, static_cast<uint32_t>(trie_.arena.size()));
+    if (is_new) trie_.arena += text;
+    return known->second;
+  }
+
+  Router::Trie& trie_;
+  std::map<Place, uint32_t> children_;
+  std::map<std::string, uint32_t> texts_;
+  std::vector<std::vector<Shape>> shapes_;  // one a node
+};
+
+}  // namespace
 
 Router::Router(std::unique_ptr<Trie> trie) : trie_(std::move(trie)) {}
 Router::Router(Router&&) noexcept = default;
@@ -211,8 +274,9 @@ Result<Router> Router::Build(std::span<const Template> templates) {
     }
   }
   auto trie = std::make_unique<Trie>();
-  trie->Grow();
-  for (size_t i = 0; i < templates.size(); ++i) trie->Add(templates[i], static_cast<uint32_t>(i));
+  Builder builder(*trie);
+  for (size_t i = 0; i < templates.size(); ++i) builder.Add(templates[i], static_cast<uint32_t>(i));
+  builder.Pack();
   return Router(std::move(trie));
 }
 

@@ -34,8 +34,9 @@ class Router {
   // depends on the number of levels, not of routes. Topics that begin with '$' never match.
   bool Find(std::string_view topic, Match& match) const;
 
- private:
   struct Trie;
+
+ private:
   explicit Router(std::unique_ptr<Trie> trie);
   std::unique_ptr<Trie> trie_;
 };
