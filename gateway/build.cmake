@@ -4,7 +4,12 @@ add_library(gemel_flags INTERFACE)
 target_include_directories(gemel_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(gemel_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
-  -Wold-style-cast -Woverloaded-virtual -Werror -fno-omit-frame-pointer)
+  -Wold-style-cast -Woverloaded-virtual -Werror
+  # Designated initializers leave out on purpose what stays at its default.
+  -Wno-missing-field-initializers
+  # gcc 12 sees overlaps in "literal" + std::string that aren't there (its bug 105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  -fno-omit-frame-pointer)
 if(GEMEL_SANITIZE)
   target_compile_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE})
@@ -23,12 +28,15 @@ function(gemel_test name)
   add_executable(${name}_test ${ARG_SOURCES})
   target_link_libraries(${name}_test PRIVATE gemel_flags ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name}_test)
+  # tests/run counts cases, not programs.
+  set_tests_properties(${name} PROPERTIES
+    ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/${name}.xml")
 endfunction()
 
 # add_model(truck): the plug-in truck.so from truck.cc (and truck_device.cc where there is one), and
-# its test from truck_test.cc. All that a model author writes.
+# its test from truck_test.cc. All that a model author writes; further sources may follow the name.
 function(add_model name)
-  set(sources ${name}.cc)
+  set(sources ${name}.cc ${ARGN})
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}_device.cc)
     list(APPEND sources ${name}_device.cc)
   endif()
