@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+
+#include "gateway/base/status.h"
+#include "gateway/config/config.h"
+
+namespace gemel::config {
+
+// "127.0.0.1:8080", "localhost:0", "[::1]:8080". Invalid without host or port.
+Result<Endpoint> ParseEndpoint(std::string_view text);
+
+// Host and port of mqtt://host[:port] (default 1883) or mqtts://host[:port] (8883). Port 0 is
+// Invalid.
+Result<Endpoint> ParseBrokerUri(std::string_view uri);
+
+// REQUIRES: ParseBrokerUri(uri).ok()
+bool IsTls(std::string_view uri);
+
+}  // namespace gemel::config

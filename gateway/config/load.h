@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/status.h"
+#include "gateway/config/config.h"
+
+namespace gemel::config {
+
+// Names and values of environment variables.
+using Environment = std::map<std::string, std::string>;
+
+// The variables of this process that override keys: those whose name starts with GEMEL__. Call it
+// before there are threads.
+Environment ProcessEnvironment();
+
+// Reads, overrides, validates and checks. Any mistake is Invalid (NotFound if there is no such
+// file) with one line that names file or variable, key, value and what is allowed. Relative paths
+// are resolved against the file's folder.
+//
+// GEMEL__SECTION__KEY=value overrides a key; case does not matter, an entry of an array is named by
+// its number (GEMEL__ROUTES__0__QOS). The value is JSON where the key wants something else than a
+// string. A variable that names no key is a mistake.
+Result<Config> Load(const std::filesystem::path& path, const Environment& environment);
+
+// The same for a text; `file_name` is what messages call it. Opens no file but mqtt.password_file.
+Result<Config> Parse(std::string_view text, std::string_view file_name,
+                     const std::filesystem::path& base_dir, const Environment& environment);
+
+}  // namespace gemel::config

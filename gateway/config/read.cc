@@ -1,0 +1,254 @@
+#include "gateway/config/read.h"
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "gateway/base/quantity.h"
+#include "gateway/config/endpoint.h"
+#include "gateway/config/words.h"
+
+namespace gemel::config {
+namespace {
+
+using nlohmann::json;
+using std::filesystem::path;
+
+template <typename E>
+struct Choice {
+  std::string_view name;
+  E value;
+};
+
+constexpr Choice<MqttVersion> kMqttVersions[] = {{"5", MqttVersion::k5},
+                                                 {"3.1.1", MqttVersion::k311}};
+constexpr Choice<Payload> kPayloads[] = {{"json", Payload::kJson},
+                                         {"text", Payload::kText},
+                                         {"cbor", Payload::kCbor},
+                                         {"msgpack", Payload::kMsgpack}};
+constexpr Choice<TimeFormat> kTimeFormats[] = {{"s", TimeFormat::kSeconds},
+                                               {"ms", TimeFormat::kMilliseconds},
+                                               {"us", TimeFormat::kMicroseconds},
+                                               {"iso", TimeFormat::kIso}};
+constexpr Choice<Late> kLates[] = {{"newest-wins", Late::kNewestWins}, {"drop", Late::kDrop}};
+constexpr Choice<Overload> kOverloads[] = {{"block", Overload::kBlock}, {"drop", Overload::kDrop}};
+constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
+                                           {"info", LogLevel::kInfo},
+                                           {"warn", LogLevel::kWarn},
+                                           {"error", LogLevel::kError}};
+constexpr Choice<LogFormat> kLogFormats[] = {{"text", LogFormat::kText},
+                                             {"json", LogFormat::kJson}};
+
+// One object of the document. Each getter returns `fallback` where the key is absent or null.
+class Section {
+ public:
+  Section(const json& object, const path& base_dir) : object_(object), base_dir_(base_dir) {}
+
+  const json* Find(const char* key) const {
+    const auto it = object_.find(key);
+    return it == object_.end() || it->is_null() ? nullptr : &*it;
+  }
+
+  // An empty one if there is none.
+  Section Sub(const char* key) const {
+    static const json empty = json::object();
+    const json* const found = Find(key);
+    return {found == nullptr ? empty : *found, base_dir_};
+  }
+
+  std::string Text(const char* key, std::string fallback = {}) const {
+    const json* const found = Find(key);
+    return found == nullptr ? fallback : found->get<std::string>();
+  }
+
+  std::optional<std::string> Pointer(const char* key) const {
+    const json* const found = Find(key);
+    return found == nullptr ? std::nullopt : std::optional(found->get<std::string>());
+  }
+
+  bool Flag(const char* key, bool fallback) const {
+    const json* const found = Find(key);
+    return found == nullptr ? fallback : found->get<bool>();
+  }
+
+  template <std::integral T>
+  T Number(const char* key, T fallback) const {
+    const json* const found = Find(key);
+    return found == nullptr ? fallback : found->get<T>();
+  }
+
+  template <typename D>
+  D Duration(const char* key, D fallback) const {
+    const json* const found = Find(key);
+    if (found == nullptr) return fallback;
+    return std::chrono::duration_cast<D>(*ParseDuration(found->get<std::string>()));
+  }
+
+  uint64_t Size(const char* key, uint64_t fallback) const {
+    const json* const found = Find(key);
+    return found == nullptr ? fallback : *ParseSize(found->get<std::string>());
+  }
+
+  template <typename E, size_t N>
+  E OneOf(const char* key, const Choice<E> (&choices)[N], E fallback) const {
+    const json* const found = Find(key);
+    if (found == nullptr) return fallback;
+    const auto it = std::ranges::find(choices, found->get<std::string>(), &Choice<E>::name);
+    GEMEL_ASSERT(it != std::end(choices));  // the schema names the same
+    return it->value;
+  }
+
+  path File(const char* key, path fallback = {}) const {
+    const json* const found = Find(key);
+    return found == nullptr ? fallback : Resolve(found->get<std::string>());
+  }
+
+  path Resolve(const std::string& text) const {
+    return text.empty() ? path() : (base_dir_ / text).lexically_normal();
+  }
+
+ private:
+  const json& object_;
+  const path& base_dir_;
+};
+
+Mqtt ReadMqtt(const Section& section) {
+  const Mqtt base;
+  return {
+      .uri = section.Text("uri", base.uri),
+      .client_id = section.Text("client_id", base.client_id),
+      .version = section.OneOf("version", kMqttVersions, base.version),
+      .keepalive = section.Duration("keepalive", base.keepalive),
+      .session_expiry = section.Duration("session_expiry", base.session_expiry),
+      .receive_maximum = section.Number("receive_maximum", base.receive_maximum),
+      .username = section.Text("username"),
+      .password = section.Text("password"),
+      .password_file = section.File("password_file"),
+      .ca_file = section.File("ca_file"),
+      .certificate_file = section.File("certificate_file"),
+      .key_file = section.File("key_file"),
+      .verify_server = section.Flag("verify_server", base.verify_server),
+      .reconnect_min = section.Duration("reconnect_min", base.reconnect_min),
+      .reconnect_max = section.Duration("reconnect_max", base.reconnect_max),
+  };
+}
+
+Model ReadModel(const Section& section) {
+  Model model{
+      .name = section.Text("name"),
+      .plugin = section.Text("plugin"),
+      .profile = section.File("profile"),
+      .parameters = "{}",
+      .tables = {},
+  };
+  if (const json* const parameters = section.Find("parameters"))
+    model.parameters = parameters->dump();
+  if (const json* const tables = section.Find("tables")) {
+    for (const auto& item : tables->items()) {
+      model.tables.emplace(item.key(), section.Resolve(item.value().get<std::string>()));
+    }
+  }
+  return model;
+}
+
+MappedValue ReadMapped(const json& value) {
+  if (value.is_boolean()) return value.get<bool>();
+  if (value.is_string()) return value.get<std::string>();
+  // An integer beyond int64 is nothing that a field can hold; as a double it is at least near.
+  const bool is_int64 = value.is_number_integer() &&
+                        !(value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX);
+  if (is_int64) return value.get<int64_t>();
+  return value.get<double>();
+}
+
+FieldSource ReadField(const std::string& name, const json& value, const path& base_dir) {
+  if (value.is_string()) {
+    return {.name = name, .at = value.get<std::string>(), .unit = {}, .values = {}};
+  }
+  const Section section(value, base_dir);
+  FieldSource field{
+      .name = name, .at = section.Text("at"), .unit = section.Text("unit"), .values = {}};
+  if (const json* const values = section.Find("values")) {
+    for (const auto& item : values->items())
+      field.values.emplace(item.key(), ReadMapped(item.value()));
+  }
+  return field;
+}
+
+Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_maximum) {
+  const Route base;
+  Route route{
+      .topic = section.Text("topic"),
+      .name = section.Text("name"),
+      .model = section.Text("model"),
+      .qos = section.Number("qos", base.qos),
+      .payload = section.OneOf("payload", kPayloads, base.payload),
+      .field = section.Text("field"),
+      .id = section.Pointer("id"),
+      .trusted_source = section.Flag("trusted_source", base.trusted_source),
+      .time = section.Pointer("time"),
+      .time_format = section.OneOf("time_format", kTimeFormats, base.time_format),
+      .message_id = section.Pointer("message_id"),
+      .sequence = section.Pointer("sequence"),
+      .repeat_window = section.Number("repeat_window", receive_maximum),
+      .items = section.Pointer("items"),
+      .fields = {},
+      .command = section.Text("command"),
+      .command_ack = section.Text("command_ack"),
+      .late = section.OneOf("late", kLates, base.late),
+  };
+  if (route.name.empty()) route.name = PercentEncoded(route.topic);
+  if (const json* const fields = section.Find("fields")) {
+    for (const auto& item : fields->items()) {
+      route.fields.push_back(ReadField(item.key(), item.value(), base_dir));
+    }
+  }
+  return route;
+}
+
+}  // namespace
+
+Result<Config> Read(const json& document, const path& base_dir, const Origin& origin) {
+  const Section root(document, base_dir);
+  const Config base;
+  Config config;
+  config.mqtt = ReadMqtt(root.Sub("mqtt"));
+  config.root = root.Text("root", base.root);
+  if (const json* const models = root.Find("models")) {
+    for (const json& model : *models) config.models.push_back(ReadModel({model, base_dir}));
+  }
+  if (const json* const routes = root.Find("routes")) {
+    for (const json& route : *routes) {
+      config.routes.push_back(ReadRoute({route, base_dir}, base_dir, config.mqtt.receive_maximum));
+    }
+  }
+  config.shards = root.Number("shards", base.shards);
+  config.overload = root.OneOf("overload", kOverloads, base.overload);
+  config.journal.path = root.Sub("journal").File("path", base.journal.path);
+  if (const json* const listen = root.Sub("http").Find("listen")) {
+    auto endpoint = ParseEndpoint(listen->get<std::string>());
+    if (!endpoint.ok()) return origin.Wrong("http.listen", endpoint.status().message());
+    config.http.listen = std::move(*endpoint);
+  }
+  const Section limits = root.Sub("limits");
+  config.limits = {
+      .payload_max = limits.Size("payload_max", base.limits.payload_max),
+      .twins_max = limits.Number("twins_max", base.limits.twins_max),
+      .mailbox = limits.Size("mailbox", base.limits.mailbox),
+      .event_time_ahead = limits.Duration("event_time_ahead", base.limits.event_time_ahead),
+  };
+  config.log = {
+      .level = root.Sub("log").OneOf("level", kLogLevels, base.log.level),
+      .format = root.Sub("log").OneOf("format", kLogFormats, base.log.format),
+  };
+  return config;
+}
+
+}  // namespace gemel::config
