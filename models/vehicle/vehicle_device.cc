@@ -81,11 +81,11 @@ void Publish(State& s, DeviceContext& context) {
   const gemel::Position here = Plane(s.centre).From(point);
   gemel::Json json;
   json.Add("seq", s.seq++).Add("time_ms", context.now_ms());
-  json.Add("speed", std::round(s.speed_mps * 10) / 10);
+  json.Add("speed_mps", std::round(s.speed_mps * 10) / 10);
   json.Add("trip_id", "T" + std::to_string(s.line) + "-" + std::to_string(s.trip));
-  json.Add("latitude", std::round(here.latitude_deg * 1e6) / 1e6);
-  json.Add("longitude", std::round(here.longitude_deg * 1e6) / 1e6);
-  json.Add("trip_headsign", std::to_string(s.line) + "-Ring");
+  json.Add("latitude_deg", std::round(here.latitude_deg * 1e6) / 1e6);
+  json.Add("longitude_deg", std::round(here.longitude_deg * 1e6) / 1e6);
+  json.Add("headsign", std::to_string(s.line) + "-Ring");
   context.publish(json);
 }
 
