@@ -13,16 +13,17 @@
 
 namespace gemel::codec {
 
-// Which parts of a payload intake must know before the twin is found; JSON pointers, "" if unused.
+// Which parts of a payload intake must know before the twin is found; JSON pointers, none if unused;
+// "" is the whole document.
 // With `items` the others are relative to an item, "^/..." is relative to the whole message.
 struct EnvelopeSpec {
   Codec codec = Codec::kJson;
-  std::string id;
-  std::string time;
+  std::optional<std::string> id;
+  std::optional<std::string> time;
   TimeFormat time_format = TimeFormat::kMilliseconds;
-  std::string message_id;
-  std::string sequence;
-  std::string items;
+  std::optional<std::string> message_id;
+  std::optional<std::string> sequence;
+  std::optional<std::string> items;
 };
 
 struct SymbolText {

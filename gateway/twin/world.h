@@ -34,6 +34,7 @@ struct Route {
   uint16_t model = 0;
   route::Template telemetry;  // what the route subscribes to
   codec::FieldMap fields;
+  bool has_field_in_topic = false;  // {field}: intake has named the field that the scalar fills
   LatePolicy late = LatePolicy::kNewestWins;
   std::optional<route::Template> command;  // where replies go
   uint32_t repeat_window = 0;              // 0: the route can't recognise a repeat

@@ -1,0 +1,76 @@
+#include "gateway/compile.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gateway/ingest/compile_route.h"
+#include "gateway/model/plugin.h"
+#include "gateway/model/profile.h"
+#include "gateway/model/table_file.h"
+
+namespace gemel {
+namespace {
+
+Result<twin::ModelEntry> CompileModel(const config::Model& model, const std::filesystem::path& folder,
+                                      Symbols& symbols) {
+  GEMEL_TRY_LET(const std::filesystem::path path, model::FindPlugin(model.plugin, folder));
+  GEMEL_TRY_LET(const gemel_model* table, model::LoadPlugin(path));
+  std::vector<std::unique_ptr<const model::TableFile>> tables;
+  model::ModelOptions options{.name = model.name, .parameters = model.parameters, .tables = {}};
+  for (const auto& [name, file] : model.tables) {
+    GEMEL_TRY_LET(auto loaded, model::TableFile::Load(file, name));
+    options.tables.push_back(loaded->view());
+    tables.push_back(std::move(loaded));
+  }
+  twin::ModelEntry entry;
+  GEMEL_TRY_LET(entry.model, model::Model::Create(*table, options));
+  if (!model.profile.empty()) {
+    GEMEL_TRY_LET(model::Profile profile, model::Profile::Load(model.profile, entry.model->fields(), symbols));
+    // Shared, because a std::function must be copyable; nobody copies it.
+    entry.apply_profile = [held = std::make_shared<const model::Profile>(std::move(profile))](
+                              std::string_view id, std::byte* state) { held->Apply(id, state); };
+  }
+  return entry;
+}
+
+uint16_t IndexOf(const std::vector<config::Model>& models, const std::string& name) {
+  for (size_t i = 0; i < models.size(); ++i) {
+    if (models[i].name == name) return static_cast<uint16_t>(i);
+  }
+  GEMEL_ASSERT(false && "the configuration was checked");
+}
+
+}  // namespace
+
+Result<Compiled> Compile(const config::Config& config, const std::filesystem::path& folder,
+                         Symbols& symbols) {
+  twin::World world;
+  world.symbols = &symbols;
+  world.root = config.root;
+  world.twins_max = (config.limits.twins_max + config.shards - 1) / config.shards;
+  for (const config::Model& model : config.models) {
+    Result<twin::ModelEntry> entry = CompileModel(model, folder, symbols);
+    if (!entry.ok()) {
+      return Invalid(fmt::format("models: {}: {}", model.name, entry.status().message()));
+    }
+    world.models.push_back(std::move(*entry));
+  }
+  std::vector<ingest::Plan> plans;
+  std::vector<route::Template> templates;
+  std::vector<mqtt::Subscription> subscriptions;
+  for (const config::Route& route : config.routes) {
+    const uint16_t model = IndexOf(config.models, route.model);
+    GEMEL_TRY_LET(ingest::CompiledRoute compiled,
+                  ingest::CompileRoute(route, model, *world.models[model].model));
+    templates.push_back(compiled.route.telemetry);
+    subscriptions.push_back({templates.back().filter(), route.qos});
+    world.routes.push_back(std::move(compiled.route));
+    plans.push_back(std::move(compiled.plan));
+  }
+  Result<route::Router> router = route::Router::Build(templates);
+  if (!router.ok()) return Invalid(fmt::format("routes: {}", router.status().message()));
+  return Compiled{std::move(world), std::move(plans), std::move(*router), std::move(subscriptions)};
+}
+
+}  // namespace gemel

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/parker.h"
+#include "gateway/base/status.h"
+#include "gateway/base/symbols.h"
+#include "gateway/compile.h"
+#include "gateway/config/config.h"
+#include "gateway/effects/outbox.h"
+#include "gateway/effects/sender.h"
+#include "gateway/http/api.h"
+#include "gateway/http/server.h"
+#include "gateway/ingest/intake.h"
+#include "gateway/journal/epoch.h"
+#include "gateway/journal/sequencer.h"
+#include "gateway/mqtt/client.h"
+#include "gateway/twin/shard_set.h"
+
+namespace gemel {
+
+// The whole gateway: builds its parts from a configuration, starts them in the order of the data path
+// from its end to its beginning, and stops them the other way round. The one place that knows them all.
+class Gateway {
+ public:
+  // Loads and checks everything without touching broker, network or journal: what `gemel check` does.
+  // `folder` is where the configuration lies.
+  static Result<std::unique_ptr<Gateway>> Create(config::Config config, const std::filesystem::path& folder);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // Raises the epoch, starts shards, effects, HTTP and last the receiver. Unavailable if the journal or
+  // the port can't be had; a broker that is away is not an error: connecting goes on.
+  Status Start();
+  // Takes nothing new, applies what was taken, sends what was decided, and disconnects. False if effects
+  // were left unsent within `patience`.
+  bool Stop(std::chrono::milliseconds patience);
+
+  // Whether messages really flow, and if not, the sentence that says why. Any thread.
+  http::Readiness readiness() const;
+  uint64_t twins() const;
+  // REQUIRES: Start() has succeeded
+  uint16_t http_port() const { return server_->port(); }
+  const config::Config& config() const { return config_; }
+
+ private:
+  Gateway(config::Config config);
+  Status MakeClients();
+  Status StartHttp();
+  void OnReceiverState(bool is_receiving, std::string_view why);
+  void PublishStatus();
+
+  const config::Config config_;
+  const SystemClock clock_;
+  Symbols symbols_;
+  std::optional<Compiled> compiled_;
+  Parker effects_parker_;
+  effects::Outbox outbox_;
+  std::atomic<bool> is_receiving_{false};
+  int64_t since_ms_ = 0;
+
+  // In the order of their construction; destroyed the other way round.
+  std::optional<journal::Epoch> epoch_;
+  std::unique_ptr<mqtt::Publisher> publisher_;
+  std::unique_ptr<effects::Sender> sender_;
+  std::unique_ptr<twin::ShardSet> shards_;
+  std::unique_ptr<journal::Sequencer> sequencer_;
+  std::unique_ptr<ingest::Intake> intake_;
+  std::unique_ptr<http::Api> api_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<mqtt::Receiver> receiver_;
+};
+
+}  // namespace gemel

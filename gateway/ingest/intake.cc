@@ -1,0 +1,227 @@
+#include "gateway/ingest/intake.h"
+
+#include <fmt/format.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <chrono>
+
+#include "gateway/base/limits.h"
+#include "gateway/base/quote.h"
+#include "gateway/effects/payload.h"
+#include "gateway/route/id.h"
+
+namespace gemel::ingest {
+namespace {
+
+constexpr std::chrono::milliseconds kRoomPatience{10};
+
+uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+
+}  // namespace
+
+Intake::Intake(const twin::World& world, std::vector<Plan> plans, route::Router router,
+               journal::Sequencer& sequencer, const effects::Outbox* outbox, effects::Sink& dead_letters,
+               const Clock& clock, IntakeOptions options)
+    : world_(world),
+      plans_(std::move(plans)),
+      router_(std::move(router)),
+      sequencer_(sequencer),
+      outbox_(outbox),
+      dead_letters_(dead_letters),
+      clock_(clock),
+      options_(options) {
+  stats_.received = std::vector<Counter>(plans_.size());
+}
+
+void Intake::Handle(const mqtt::Inbound& message) {
+  if (const auto refused = Accept(message)) {
+    stats_.refused[static_cast<size_t>(refused->reason)].Add();
+    SendDeadLetter(message, *refused);
+  }
+}
+
+std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
+  route::Match match;
+  if (message.topic.size() > kTopicBytesMax || !router_.Find(message.topic, match)) {
+    if (auto why = route::CheckTopic(message.topic)) return Refused{Refusal::kTopicInvalid, *why};
+    return Refused{Refusal::kUnroutable, "no route maps the topic " + Quote(message.topic)};
+  }
+  stats_.received[match.route].Add();
+  if (message.payload.size() > options_.payload_bytes_max) {
+    return Refused{Refusal::kPayloadTooLarge,
+                   fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),
+                               options_.payload_bytes_max)};
+  }
+  if (auto refused = MakeRecords(message, match)) return refused;
+  return Append();
+}
+
+std::optional<Refused> Intake::MakeRecords(const mqtt::Inbound& message, const route::Match& match) {
+  records_.clear();
+  symbols_.clear();
+  captures_.clear();
+  ids_.clear();
+  const Plan& plan = plans_[match.route];
+  journal::Record record;
+  record.model = world_.routes[match.route].model;
+  record.route = static_cast<uint16_t>(match.route);
+  record.codec = static_cast<uint8_t>(plan.codec);
+  record.payload = message.payload;
+  if (auto refused = ReadCaptures(message, match, record)) return refused;
+  topic_symbols_ = symbols_.size();
+  if (plan.envelope) return AddReadings(plan, message.payload, record);
+  record.symbols = symbols_;
+  record.captures = captures_;
+  record.key_hash = HashKey(world_.models[record.model].model->name(), record.id);
+  records_.push_back(record);
+  return std::nullopt;
+}
+
+std::optional<Refused> Intake::ReadCaptures(const mqtt::Inbound& message, const route::Match& match,
+                                            journal::Record& record) {
+  const Plan& plan = plans_[match.route];
+  for (size_t i = 0; i < plan.captures.size(); ++i) {
+    const Capture& capture = plan.captures[i];
+    const std::string_view text = match.values[i];
+    switch (capture.kind) {
+      case Capture::Kind::kId:
+        if (auto why = route::CheckId(text)) return Refused{Refusal::kIdInvalid, *why};
+        record.id = text;
+        break;
+      case Capture::Kind::kSymbol:
+        // It becomes a level of command topics, so it must be as clean as an id.
+        if (auto why = route::CheckId(text)) return Refused{Refusal::kTopicInvalid, *why};
+        AddSymbol(capture.field, text);
+        break;
+      case Capture::Kind::kScalar:
+        if (auto why = route::CheckId(text)) return Refused{Refusal::kTopicInvalid, *why};
+        captures_.push_back({capture.field, text});
+        break;
+      case Capture::Kind::kFieldName:
+        if (auto refused = AddFieldOfTopic(text, message.payload, record.model)) return refused;
+        record.payload = {};
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Refused> Intake::AddFieldOfTopic(std::string_view name, std::string_view payload,
+                                               uint16_t model) {
+  const auto field = world_.models[model].model->FieldIndex(name);
+  const std::span<const gemel_field> fields = world_.models[model].model->fields();
+  if (!field || fields[*field].source != GEMEL_FROM_TELEMETRY) {
+    return Refused{Refusal::kFieldInvalid, fmt::format("{}: model {} has no telemetry field of this name", Quote(name),
+                                                       world_.models[model].model->name())};
+  }
+  if (payload.empty() || payload.size() > UINT16_MAX) {
+    return Refused{Refusal::kPayloadInvalid, fmt::format("a scalar of {} bytes; 1 to 65535 are allowed", payload.size())};
+  }
+  if (fields[*field].type == GEMEL_SYMBOL) {
+    if (payload.size() > kSymbolBytesMax) {
+      return Refused{Refusal::kFieldInvalid, fmt::format("{}: more than {} bytes", name, kSymbolBytesMax)};
+    }
+    AddSymbol(static_cast<uint16_t>(*field), payload);
+  } else {
+    captures_.push_back({static_cast<uint16_t>(*field), payload});
+  }
+  return std::nullopt;
+}
+
+void Intake::AddSymbol(uint16_t field, std::string_view text) {
+  const std::optional<Symbol> symbol = world_.symbols->Intern(text);
+  symbols_.push_back({field, static_cast<uint16_t>(symbol ? 0 : 1), symbol ? symbol->number : 0});
+}
+
+std::optional<Refused> Intake::AddReadings(const Plan& plan, std::string_view payload,
+                                           const journal::Record& base) {
+  if (auto refused = reader_.Read(*plan.envelope, payload)) return refused;
+  const Time now = clock_.Now();
+  // Records point into these, so they must not move while records are added.
+  const std::vector<codec::Reading>& readings = reader_.readings();
+  ids_.reserve(readings.size());
+  symbols_.reserve(topic_symbols_ + readings.size() * topic_symbols_ + reader_.symbols().size());
+  for (const codec::Reading& reading : readings) {
+    if (auto refused = AddReading(reading, base, now)) return refused;
+  }
+  return std::nullopt;
+}
+
+std::optional<Refused> Intake::AddReading(const codec::Reading& reading, const journal::Record& base, Time now) {
+  journal::Record record = base;
+  record.item = reading.item;
+  record.codec = static_cast<uint8_t>(reading.codec);
+  record.payload = reading.payload;
+  record.outer = reading.outer;
+  record.captures = captures_;
+  if (plans_[base.route].has_payload_id) {
+    if (auto why = route::EncodeId(reading.id, ids_.emplace_back())) return Refused{Refusal::kIdInvalid, *why};
+    record.id = ids_.back();
+  }
+  if (reading.time_us) {
+    record.event_time = Time{Duration{*reading.time_us}};
+    if (record.event_time > now + options_.event_time_ahead_max) {
+      return Refused{Refusal::kTimeInvalid,
+                     fmt::format("event time {} us is more than limits.event_time_ahead ahead of the clock",
+                                 *reading.time_us)};
+    }
+  }
+  if (reading.message_id) {
+    record.repeat = journal::RepeatKey::kMessageId;
+    record.repeat_key = HashText(*reading.message_id);
+  } else if (reading.sequence) {
+    record.repeat = journal::RepeatKey::kSequence;
+    record.repeat_key = static_cast<uint64_t>(*reading.sequence);
+  }
+  const size_t first = symbols_.size();
+  for (size_t i = 0; i < topic_symbols_; ++i) symbols_.push_back(symbols_[i]);
+  for (uint32_t i = 0; i < reading.symbols; ++i) {
+    const codec::SymbolText& symbol = reader_.symbols()[reading.first_symbol + i];
+    AddSymbol(symbol.field, symbol.text);
+  }
+  record.symbols = std::span(symbols_).subspan(first);
+  record.key_hash = HashKey(world_.models[record.model].model->name(), record.id);
+  records_.push_back(record);
+  return std::nullopt;
+}
+
+std::optional<Refused> Intake::Append() {
+  if (records_.empty()) return std::nullopt;  // an array without items is a message without readings
+  while (true) {
+    const bool is_over = outbox_ != nullptr && outbox_->is_over();
+    if (!is_over) {
+      switch (sequencer_.Append(records_)) {
+        case journal::Sequencer::Outcome::kAppended:
+          return std::nullopt;
+        case journal::Sequencer::Outcome::kTooLarge:
+          return Refused{Refusal::kPayloadTooLarge,
+                         fmt::format("{} readings take more than half of limits.mailbox", records_.size())};
+        case journal::Sequencer::Outcome::kFull:
+          break;
+      }
+    }
+    if (options_.drops_on_overload) {
+      return Refused{Refusal::kOverload, is_over ? "the outbox is full" : "the mailbox of the twin's shard is full"};
+    }
+    sequencer_.WaitForRoom(kRoomPatience);
+  }
+}
+
+void Intake::SendDeadLetter(const mqtt::Inbound& message, const Refused& refused) {
+  std::string payload;
+  effects::WriteDeadLetter({.topic = message.topic.substr(0, kTopicBytesMax),
+                            .time = clock_.Now(),
+                            .payload = message.payload,
+                            .error = refused.detail,
+                            .lsn = std::nullopt},
+                           payload);
+  dead_letters_.Append({.id = {},
+                        .kind = effects::EffectKind::kDeadLetter,
+                        .topic = effects::DeadLetterTopic(world_.root, refused.reason),
+                        .payload = payload});
+  dead_letters_.Flush();
+}
+
+}  // namespace gemel::ingest

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/refusal.h"
+#include "gateway/base/stats.h"
+#include "gateway/codec/envelope.h"
+#include "gateway/effects/effect.h"
+#include "gateway/effects/outbox.h"
+#include "gateway/journal/sequencer.h"
+#include "gateway/mqtt/client.h"
+#include "gateway/route/router.h"
+#include "gateway/twin/world.h"
+
+namespace gemel::ingest {
+
+// What a named segment of a topic means.
+struct Capture {
+  enum class Kind : uint8_t { kId, kSymbol, kScalar, kFieldName } kind = Kind::kId;
+  uint16_t field = 0;  // of the model's table, for kSymbol and kScalar
+};
+
+// A route as intake needs it; the one at the same index of World::routes has the rest.
+struct Plan {
+  codec::Codec codec = codec::Codec::kJson;
+  std::vector<Capture> captures;            // in the order of the template's names()
+  std::optional<codec::Envelope> envelope;  // none where the payload is not read before the shard
+  bool has_payload_id = false;
+};
+
+struct IntakeOptions {
+  size_t payload_bytes_max = kPayloadBytesMaxDefault;
+  Duration event_time_ahead_max = kEventTimeAheadMax;
+  bool drops_on_overload = false;  // otherwise it waits for room
+};
+
+struct IntakeStats {
+  std::vector<Counter> received;  // by route
+  std::array<Counter, kRefusals> refused;
+};
+
+// Turns each message into records: match, split, stamp, append. Runs inside the receiver's callback,
+// whose return lets the broker forget the message, so everything that is not refused is in a mailbox by then.
+// A refused message is counted and goes to the dead-letter topic; it never stops the next one.
+class Intake {
+ public:
+  // plans[i] belongs to world.routes[i] and to template i of the router. All outlive the intake.
+  Intake(const twin::World& world, std::vector<Plan> plans, route::Router router,
+         journal::Sequencer& sequencer, const effects::Outbox* outbox, effects::Sink& dead_letters,
+         const Clock& clock, IntakeOptions options);
+
+  // One thread at a time. Waits while the mailboxes or the outbox are full, unless told to drop.
+  void Handle(const mqtt::Inbound& message);
+
+  const IntakeStats& stats() const { return stats_; }
+
+ private:
+  std::optional<Refused> Accept(const mqtt::Inbound& message);
+  // Fills records_ from the topic and the payload.
+  std::optional<Refused> MakeRecords(const mqtt::Inbound& message, const route::Match& match);
+  std::optional<Refused> ReadCaptures(const mqtt::Inbound& message, const route::Match& match,
+                                      journal::Record& record);
+  std::optional<Refused> AddFieldOfTopic(std::string_view name, std::string_view payload, uint16_t model);
+  std::optional<Refused> AddReadings(const Plan& plan, std::string_view payload, const journal::Record& base);
+  std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base, Time now);
+  void AddSymbol(uint16_t field, std::string_view text);
+  std::optional<Refused> Append();
+  void SendDeadLetter(const mqtt::Inbound& message, const Refused& refused);
+
+  const twin::World& world_;
+  const std::vector<Plan> plans_;
+  const route::Router router_;
+  journal::Sequencer& sequencer_;
+  const effects::Outbox* const outbox_;
+  effects::Sink& dead_letters_;
+  const Clock& clock_;
+  const IntakeOptions options_;
+  IntakeStats stats_;
+
+  // Reused for every message. Records point into what stands below them.
+  std::vector<journal::Record> records_;
+  std::vector<journal::RecordSymbol> symbols_;
+  size_t topic_symbols_ = 0;  // the first ones come from the topic and belong to every record
+  std::vector<journal::RecordCapture> captures_;
+  std::vector<std::string> ids_;
+  codec::EnvelopeReader reader_;
+};
+
+}  // namespace gemel::ingest
