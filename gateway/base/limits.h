@@ -57,6 +57,9 @@ inline constexpr size_t kMailboxBytes = 8 * 1'024 * 1'024;
 static_assert(std::has_single_bit(kMailboxBytes));
 static_assert(kMailboxBytes >= 16 * kPayloadBytesMaxDefault);
 
+// Effects that the broker has not acknowledged; beyond it intake stops admitting messages.
+inline constexpr size_t kOutboxBytesMax = 64 * 1'024 * 1'024;
+
 // What a dead letter carries of the payload.
 inline constexpr size_t kDeadLetterPayloadBytesMax = 4'096;
 

@@ -1,0 +1,119 @@
+#include "gateway/cli/run.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "gateway/base/log.h"
+#include "gateway/config/load.h"
+#include "gateway/gateway.h"
+#include "gateway/mqtt/uri.h"
+
+namespace gemel::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kReadyPoll{20};
+// What a stop may take: systemd's default is 90 s.
+constexpr std::chrono::milliseconds kDrainPatience{30'000};
+
+// The signals that end the gateway, blocked in every thread and fetched by this one.
+sigset_t BlockSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // A reader of stdout that goes away must not end the gateway, and there is no reload yet.
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  return set;
+}
+
+// True if a stop was asked for before everything accepted.
+bool AwaitReady(const Gateway& gateway, const sigset_t& stop) {
+  while (!gateway.readiness().is_ready) {
+    const timespec wait{0, std::chrono::nanoseconds(kReadyPoll).count()};
+    if (sigtimedwait(&stop, nullptr, &wait) > 0) return true;
+  }
+  return false;
+}
+
+void PrintReady(const Gateway& gateway) {
+  const auto broker = mqtt::ParseUri(gateway.config().mqtt.uri);
+  const std::string line =
+      fmt::format("ready http={}:{} mqtt={} twins={}\n", gateway.config().http.listen.host, gateway.http_port(),
+                  broker.ok() ? broker->HostPort() : gateway.config().mqtt.uri, gateway.twins());
+  std::fputs(line.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+int Failed(const Status& status) {
+  std::fprintf(stderr, "gemel: %s\n", status.message().c_str());
+  return 3;
+}
+
+log::Level ToLevel(config::LogLevel level) {
+  switch (level) {
+    case config::LogLevel::kDebug:
+      return log::Level::kDebug;
+    case config::LogLevel::kInfo:
+      return log::Level::kInfo;
+    case config::LogLevel::kWarn:
+      return log::Level::kWarning;
+    case config::LogLevel::kError:
+      break;
+  }
+  return log::Level::kError;
+}
+
+int Run(const std::filesystem::path& path) {
+  Result<config::Config> config = config::Load(path, config::ProcessEnvironment());
+  if (!config.ok()) return Failed(config.status());
+  log::Configure(ToLevel(config->log.level),
+                 config->log.format == config::LogFormat::kJson ? log::Format::kJson : log::Format::kText);
+  for (const std::string& note : config->notes) log::Warning("configuration note={}", log::Quoted(note));
+  const sigset_t stop = BlockSignals();
+  Result<std::unique_ptr<Gateway>> gateway =
+      Gateway::Create(std::move(*config), std::filesystem::absolute(path).parent_path());
+  if (!gateway.ok()) return Failed(gateway.status());
+  if (Status status = (*gateway)->Start(); !status.ok()) return Failed(status);
+  if (!AwaitReady(**gateway, stop)) {
+    PrintReady(**gateway);
+    int signal_number = 0;
+    sigwait(&stop, &signal_number);
+  }
+  log::Info("stopping=true");
+  // A second signal means now: what is unsent is lost to nobody but the effects in memory.
+  signal(SIGTERM, SIG_DFL);
+  signal(SIGINT, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
+  if (!(*gateway)->Stop(kDrainPatience)) {
+    return Failed(Unavailable("stopped with effects that the broker has not acknowledged"));
+  }
+  log::Info("stopped=true");
+  return 0;
+}
+
+}  // namespace
+
+int RunMain(int argc, const char* const* argv) {
+  CLI::App app("Runs the gateway until SIGTERM or SIGINT.", "gemel run");
+  std::string path = "/etc/gemel/gemel.json";
+  app.add_option("configuration", path, "Configuration file")->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return Run(path);
+}
+
+}  // namespace gemel::cli

@@ -1,0 +1,142 @@
+#include "gateway/gateway.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gateway/base/log.h"
+#include "gateway/mqtt/paho_publisher.h"
+#include "gateway/mqtt/paho_receiver.h"
+#include "gateway/version.h"
+
+namespace gemel {
+namespace {
+
+mqtt::Connection ToConnection(const config::Mqtt& mqtt) {
+  return {.uri = mqtt.uri,
+          .client_id = mqtt.client_id,
+          .version = mqtt.version == config::MqttVersion::k311 ? mqtt::Version::k311 : mqtt::Version::k5,
+          .keepalive = mqtt.keepalive,
+          .session_expiry = mqtt.session_expiry,
+          .receive_maximum = mqtt.receive_maximum,
+          .username = mqtt.username,
+          .password = mqtt.password,
+          .ca_file = mqtt.ca_file,
+          .certificate_file = mqtt.certificate_file,
+          .key_file = mqtt.key_file,
+          .verify_server = mqtt.verify_server,
+          .reconnect_min = mqtt.reconnect_min,
+          .reconnect_max = mqtt.reconnect_max};
+}
+
+constexpr const char* kOffline = R"({"state":"offline"})";
+
+}  // namespace
+
+Gateway::Gateway(config::Config config)
+    : config_(std::move(config)), outbox_(kOutboxBytesMax, effects_parker_) {}
+
+Gateway::~Gateway() {
+  if (shards_) Stop(std::chrono::milliseconds(0));
+}
+
+Result<std::unique_ptr<Gateway>> Gateway::Create(config::Config config, const std::filesystem::path& folder) {
+  std::unique_ptr<Gateway> gateway(new Gateway(std::move(config)));
+  GEMEL_TRY_LET(gateway->compiled_, Compile(gateway->config_, folder, gateway->symbols_));
+  return gateway;
+}
+
+Status Gateway::Start() {
+  GEMEL_TRY_LET(epoch_, journal::Epoch::Raise(config_.journal.path));  // first: it holds the lock
+  since_ms_ = std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
+  MakeParts();
+  GEMEL_TRY(StartHttp());
+  PublishStatus();
+  sender_->Start();
+  shards_->Start(*sequencer_);
+  log::Info("epoch={} models={} routes={} shards={} http={}", epoch_->number(), compiled_->world.models.size(),
+            compiled_->world.routes.size(), shards_->size(), server_->address());
+  return receiver_->Start(  // last: no telemetry arrives before its twin can
+      compiled_->subscriptions, [this](const mqtt::Inbound& message) { intake_->Handle(message); },
+      [this](bool is_receiving, std::string_view why) { OnReceiverState(is_receiving, why); });
+}
+
+void Gateway::MakeParts() {
+  const twin::World& world = compiled_->world;
+  const std::string status_topic = config_.root + "/status";
+  publisher_ = mqtt::MakePahoPublisher(
+      ToConnection(config_.mqtt),
+      {.topic = status_topic, .payload = kOffline, .qos = 1, .is_retained = true, .expiry = {}});
+  sender_ = std::make_unique<effects::Sender>(
+      outbox_, effects_parker_, *publisher_, clock_,
+      effects::SenderOptions{.status_topic = status_topic,
+                             .offline_status = kOffline,
+                             .models = world.models.size(),
+                             .reconnect_min = config_.mqtt.reconnect_min,
+                             .reconnect_max = config_.mqtt.reconnect_max});
+  shards_ = std::make_unique<twin::ShardSet>(world, outbox_, config_.shards, config_.limits.mailbox);
+  sequencer_ = std::make_unique<journal::Sequencer>(epoch_->number(), clock_, shards_->inboxes());
+  intake_ = std::make_unique<ingest::Intake>(
+      world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &outbox_, outbox_, clock_,
+      ingest::IntakeOptions{.payload_bytes_max = config_.limits.payload_max,
+                            .event_time_ahead_max = config_.limits.event_time_ahead,
+                            .drops_on_overload = config_.overload == config::Overload::kDrop});
+  receiver_ = mqtt::MakePahoReceiver(ToConnection(config_.mqtt));
+}
+
+Status Gateway::StartHttp() {
+  api_ = std::make_unique<http::Api>(http::Sources{.world = compiled_->world,
+                                                   .shards = *shards_,
+                                                   .outbox = outbox_,
+                                                   .sender = *sender_,
+                                                   .intake = [this] { return IntakeNumbers(); },
+                                                   .readiness = [this] { return readiness(); },
+                                                   .now = [this] { return clock_.Now(); }});
+  http::ServerOptions options;
+  options.host = config_.http.listen.host;
+  options.port = config_.http.listen.port;
+  GEMEL_TRY_LET(server_, http::Server::Start(options, api_->Resources()));
+  return Status::Ok();
+}
+
+bool Gateway::Stop(std::chrono::milliseconds patience) {
+  // Intake first, then what it fed, in the order of the data path. The session stays at the broker,
+  // which keeps what comes meanwhile.
+  if (receiver_) receiver_->Stop();
+  if (server_) server_->Stop();
+  if (shards_) shards_->DrainAndStop();
+  const bool is_drained = !sender_ || sender_->DrainAndStop(patience);
+  shards_.reset();
+  return is_drained;
+}
+
+void Gateway::OnReceiverState(bool is_receiving, std::string_view why) {
+  is_receiving_.store(is_receiving);
+  if (is_receiving) {
+    log::Info("receiver=receiving");
+  } else {
+    log::Warning("receiver=away because={}", log::Quoted(why));
+  }
+  PublishStatus();
+}
+
+void Gateway::PublishStatus() {
+  sender_->SetStatus(fmt::format(
+      R"({{"state":"online","receiving":{},"since_ms":{},"twins":{},"version":"{}"}})", is_receiving_.load(),
+      since_ms_, twins(), kVersion));
+}
+
+uint64_t Gateway::twins() const {
+  uint64_t twins = 0;
+  for (size_t model = 0; model < compiled_->world.models.size(); ++model) twins += shards_->twins(model);
+  return twins;
+}
+
+http::Readiness Gateway::readiness() const {
+  if (!is_receiving_.load()) return {false, "not connected and subscribed to the broker"};
+  if (!sender_->is_connected()) return {false, "the publishing client is not connected to the broker"};
+  if (outbox_.is_over()) return {false, "the outbox is full: the broker takes effects too slowly"};
+  return {true, ""};
+}
+
+}  // namespace gemel

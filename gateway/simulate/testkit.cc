@@ -1,0 +1,226 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "gateway/codec/envelope.h"
+#include "gateway/effects/payload.h"
+#include "gateway/model/profile.h"
+#include "gateway/model/state.h"
+#include "gateway/model/table_file.h"
+#include "gateway/route/id.h"
+#include "gateway/sdk/testing.hpp"
+#include "gateway/twin/engine.h"
+
+namespace gemel {
+namespace {
+
+template <typename T>
+T Required(Result<T> result) {
+  if (!result.ok()) throw std::invalid_argument(result.status().message());
+  return std::move(result).value();
+}
+
+// Text as the file that loaders want; gone with the object.
+class TextFile {
+ public:
+  TextFile(const std::string& text) : path_(std::filesystem::temp_directory_path() / "gemel-kit-XXXXXX") {
+    std::string name = path_.string();
+    const int file = ::mkstemp(name.data());
+    if (file < 0) throw std::runtime_error("no temporary file could be made");
+    ::close(file);
+    path_ = name;
+    std::ofstream(path_) << text;
+  }
+  TextFile(const TextFile&) = delete;
+  TextFile& operator=(const TextFile&) = delete;
+  ~TextFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Sorts what the engine sends into commands, alerts and dead letters.
+class Collector final : public effects::Sink {
+ public:
+  void Append(const effects::Effect& effect) override {
+    if (effect.payload.empty()) return;  // empties a retained topic
+    const auto json = nlohmann::json::parse(effect.payload);
+    const auto text = [&](const char* key) { return json.at(key).get<std::string>(); };
+    switch (effect.kind) {
+      case effects::EffectKind::kCommand: {
+        std::optional<Duration> expires;
+        if (json.contains("expires_ms")) {
+          expires = std::chrono::milliseconds(json["expires_ms"].get<int64_t>() - json["time_ms"].get<int64_t>());
+        }
+        commands.push_back({twin, text("name"), json.at("args").dump(), expires});
+        break;
+      }
+      case effects::EffectKind::kAlert:
+        alerts.push_back({text("twin"), text("code"), text("severity"), text("status"), text("message"),
+                          json.at("properties").dump(), json.at("count").get<int64_t>()});
+        break;
+      case effects::EffectKind::kDeadLetter:
+        refused = text("error");
+        break;
+    }
+  }
+  void Flush() noexcept override {}
+
+  std::string twin;  // whose message is applied
+  std::vector<TestCommand> commands;
+  std::vector<TestAlert> alerts;
+  std::optional<std::string> refused;
+};
+
+}  // namespace
+
+struct TestKitBase::Impl {
+  Symbols symbols;
+  twin::World world;
+  std::optional<codec::Envelope> envelope;
+  codec::EnvelopeReader reader;
+  Collector collector;
+  std::unique_ptr<twin::Engine> engine;
+  Time now;
+  uint64_t records = 0;
+  std::vector<uint64_t> buffer;
+
+  const model::Model& model() const { return *world.models[0].model; }
+  const twin::Twin& Find(std::string_view id) const {
+    twin::Twin* twin = engine->table(0).Find(HashKey(model().name(), id), id);
+    if (twin == nullptr) throw std::out_of_range(fmt::format("no twin {}/{}", model().name(), id));
+    return *twin;
+  }
+  void AddTopic(const std::vector<std::pair<std::string, std::string>>& topic,
+                std::vector<journal::RecordSymbol>& found, std::vector<journal::RecordCapture>& captures);
+  void Apply(const journal::Record& record);
+};
+
+TestKitBase::TestKitBase(const gemel_model& table, TestOptions options) : impl_(std::make_unique<Impl>()) {
+  std::vector<std::unique_ptr<const model::TableFile>> tables;
+  model::ModelOptions model_options{.name = table.name, .parameters = options.parameters, .tables = {}};
+  for (const auto& [name, text] : options.tables) {
+    tables.push_back(Required(model::TableFile::Load(TextFile(text).path(), name)));
+    model_options.tables.push_back(tables.back()->view());
+  }
+  twin::ModelEntry entry;
+  entry.model = Required(model::Model::Create(table, model_options));
+  if (!options.profile.empty()) {
+    auto profile = std::make_shared<const model::Profile>(
+        Required(model::Profile::Load(TextFile(options.profile).path(), entry.model->fields(), impl_->symbols)));
+    entry.apply_profile = [profile](std::string_view id, std::byte* state) { profile->Apply(id, state); };
+  }
+  codec::FieldMap fields = Required(codec::FieldMap::Compile(entry.model->fields(), {}));
+  codec::EnvelopeSpec spec;
+  if (!options.time_pointer.empty()) spec.time = options.time_pointer;
+  impl_->envelope = Required(codec::Envelope::Compile(spec, fields));
+  impl_->world.symbols = &impl_->symbols;
+  impl_->world.models.push_back(std::move(entry));
+  impl_->world.routes.push_back({.name = "kit",
+                                 .model = 0,
+                                 .telemetry = Required(route::Template::Parse("kit/{id}")),
+                                 .fields = std::move(fields),
+                                 .command = Required(route::Template::Parse("kit/{id}/command"))});
+  impl_->engine = std::make_unique<twin::Engine>(impl_->world, impl_->collector);
+  impl_->now = options.start;
+}
+
+TestKitBase::~TestKitBase() = default;
+
+void TestKitBase::Impl::AddTopic(const std::vector<std::pair<std::string, std::string>>& topic,
+                                 std::vector<journal::RecordSymbol>& found,
+                                 std::vector<journal::RecordCapture>& captures) {
+  for (const auto& [name, text] : topic) {
+    const auto field = model().FieldIndex(name);
+    if (!field || model().fields()[*field].time_offset == GEMEL_NO_OFFSET) {
+      throw std::invalid_argument(fmt::format("{}: no field that a topic fills", name));
+    }
+    const auto index = static_cast<uint16_t>(*field);
+    if (model().fields()[*field].type == GEMEL_SYMBOL) {
+      found.push_back({index, 0, symbols.Intern(text).value().number});
+    } else {
+      captures.push_back({index, text});
+    }
+  }
+}
+
+void TestKitBase::Impl::Apply(const journal::Record& record) {
+  buffer.resize((EncodedSize(record) + 7) / 8);
+  auto* bytes = reinterpret_cast<std::byte*>(buffer.data());
+  Encode(record, bytes);
+  collector.refused.reset();
+  collector.twin = record.id;
+  engine->Apply(journal::RecordView({bytes, buffer.size() * 8}));
+  if (collector.refused) throw MessageRefused(*collector.refused);
+}
+
+void TestKitBase::Feed(std::string_view id, std::string_view json) { Feed(id, json, {}); }
+
+void TestKitBase::Feed(std::string_view id, std::string_view json,
+                       const std::vector<std::pair<std::string, std::string>>& topic) {
+  if (auto why = route::CheckId(id)) throw MessageRefused(*why);
+  if (auto refused = impl_->reader.Read(*impl_->envelope, json)) throw MessageRefused(refused->detail);
+  std::vector<journal::RecordSymbol> symbols;
+  std::vector<journal::RecordCapture> captures;
+  impl_->AddTopic(topic, symbols, captures);
+  const codec::Reading& reading = impl_->reader.readings().at(0);
+  for (const codec::SymbolText& symbol : impl_->reader.symbols()) {
+    symbols.push_back({symbol.field, 0, impl_->symbols.Intern(symbol.text).value().number});
+  }
+  journal::Record record;
+  record.lsn = MakeLsn(1, ++impl_->records);
+  record.key_hash = HashKey(impl_->model().name(), id);
+  record.record_time = impl_->now;
+  if (reading.time_us) record.event_time = Time{Duration{*reading.time_us}};
+  record.id = id;
+  record.payload = json;
+  record.symbols = symbols;
+  record.captures = captures;
+  impl_->Apply(record);
+}
+
+void TestKitBase::Advance(Duration duration) {
+  if (duration < Duration::zero()) throw std::invalid_argument("time does not go back");
+  impl_->now += duration;
+}
+
+Time TestKitBase::now() const { return impl_->now; }
+
+std::vector<TestCommand> TestKitBase::TakeCommands() { return std::exchange(impl_->collector.commands, {}); }
+
+std::vector<TestAlert> TestKitBase::TakeAlerts() { return std::exchange(impl_->collector.alerts, {}); }
+
+std::vector<TestAlert> TestKitBase::alerts(std::string_view id) const {
+  std::vector<TestAlert> alerts;
+  const twin::Twin& twin = impl_->Find(id);
+  if (twin.side() == nullptr) return alerts;
+  for (const twin::Alert& alert : twin.side()->alerts) {
+    alerts.push_back({std::string(id), alert.code, std::string(effects::SeverityName(alert.severity)),
+                      std::string(effects::AlertStatusName(effects::AlertStatus::kActiveUnacked)), alert.message,
+                      alert.properties, alert.count});
+  }
+  return alerts;
+}
+
+std::string TestKitBase::Field(std::string_view id, std::string_view field) const {
+  const auto index = impl_->model().FieldIndex(field);
+  if (!index) throw std::out_of_range(fmt::format("model {} has no field {}", impl_->model().name(), field));
+  std::string json;
+  model::AppendJson(model::ReadValue(impl_->model().fields()[*index], impl_->Find(id).state()), impl_->symbols, json);
+  return json;
+}
+
+size_t TestKitBase::twins() const { return impl_->engine->table(0).size(); }
+
+const void* TestKitBase::RawState(std::string_view id) const { return impl_->Find(id).state(); }
+
+}  // namespace gemel

@@ -1,0 +1,57 @@
+#include "gateway/sdk/model.hpp"
+
+// A model for scenarios: answers every message with a command that carries its number, raises an
+// alert above a limit, and throws when told to.
+namespace gemel {
+
+struct Echo {
+  struct State {
+    Last<int64_t> n;
+    Last<double> value;
+    Last<Text<62>> note;
+    Last<Symbol> kind;
+    Last<Symbol> region;
+    Last<bool> is_on;
+    Last<Time> made;
+    int64_t answered = 0;
+  };
+  static constexpr const char* kName = "echo";
+  static constexpr const char* kMeaning = "Answers each message with its number.";
+  static const Fields<State>& fields() {
+    static const Fields<State> kFields = {
+        telemetry(&State::n, "n", "", "Number of the message."),
+        telemetry(&State::value, "value", "degC", "Anything measured."),
+        telemetry(&State::note, "note", "", "Anything said; \"throw\" makes the model fail."),
+        telemetry(&State::kind, "kind", "", "Kind of device."),
+        topic(&State::region, "region", "Where it is."),
+        telemetry(&State::is_on, "is_on", "", "Whether it runs."),
+        telemetry(&State::made, "made", "", "When it was made."),
+        computed(&State::answered, "answered", "", "Messages answered."),
+    };
+    return kFields;
+  }
+
+  explicit Echo(const Setup& setup) : limit_(setup.number("limit", 100.0)) {}
+
+  void on_telemetry(State& state, const Message& message, Context& context) const {
+    if (message.has(state.note) && state.note.value().view() == "throw") {
+      throw std::runtime_error("told to throw");
+    }
+    ++state.answered;
+    context.reply("answer", {{"n", message.get<int64_t>("n")}});
+    if (!message.has(state.value)) return;
+    if (state.value.value() > limit_) {
+      context.raise(Severity::kMajor, "too_high", "The value is above its limit.",
+                    {{"value", state.value}, {"limit", limit_}});
+    } else {
+      context.clear("too_high");
+    }
+  }
+
+ private:
+  double limit_;
+};
+
+}  // namespace gemel
+
+GEMEL_EXPORT_MODEL(gemel::Echo)

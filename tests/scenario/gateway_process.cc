@@ -1,0 +1,135 @@
+#include "tests/scenario/gateway_process.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace gemel::scenario {
+namespace {
+
+using support::kPatience;
+using Steady = std::chrono::steady_clock;
+
+// Asks again until it is so; the state lives in another process, which sends no notice.
+template <typename Condition>
+bool Await(const Condition& is_so) {
+  const auto until = Steady::now() + kPatience;
+  while (Steady::now() < until) {
+    if (is_so()) return true;
+    std::this_thread::yield();
+    timespec wait{0, 20'000'000};
+    ::nanosleep(&wait, nullptr);
+  }
+  return false;
+}
+
+}  // namespace
+
+HttpAnswer HttpGet(uint16_t port, const std::string& path) {
+  HttpAnswer answer;
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const timeval patience{10, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const std::string request = fmt::format(
+        "GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", path, port);
+    ::send(socket, request.data(), request.size(), MSG_NOSIGNAL);
+    std::string all;
+    char buffer[16'384];
+    ssize_t size = 0;
+    while ((size = ::recv(socket, buffer, sizeof buffer, 0)) > 0)
+      all.append(buffer, static_cast<size_t>(size));
+    const size_t body = all.find("\r\n\r\n");
+    if (body != std::string::npos && all.size() > 12) {
+      std::from_chars(all.data() + 9, all.data() + 12, answer.status);
+      answer.body = all.substr(body + 4);
+    }
+  }
+  ::close(socket);
+  return answer;
+}
+
+std::string GemelProgram() { return GEMEL_BUILD_DIR "/bin/gemel"; }
+
+std::string PluginPath(std::string_view name) {
+  return fmt::format("{}/lib/gemel/models/{}.so", GEMEL_BUILD_DIR, name);
+}
+
+GatewayProcess::GatewayProcess(const support::Broker& broker, nlohmann::json configuration) {
+  configuration["mqtt"]["uri"] = broker.uri();
+  if (!configuration["mqtt"].contains("client_id")) configuration["mqtt"]["client_id"] = "scenario";
+  configuration["journal"]["path"] = (folder_ / "journal").string();
+  configuration["http"]["listen"] = "127.0.0.1:0";
+  std::ofstream(folder_ / "gemel.json") << configuration.dump(2);
+}
+
+bool GatewayProcess::Start() {
+  process_ = std::make_unique<support::Process>(
+      std::vector<std::string>{GemelProgram(), "run", (folder_ / "gemel.json").string()});
+  const auto ready = process_->ReadLineWith("ready ");
+  if (!ready) return false;
+  ready_line_ = *ready;
+  const size_t http = ready->find("http=127.0.0.1:");
+  if (http == std::string::npos) return false;
+  const char* digits = ready->data() + http + 15;
+  std::from_chars(digits, ready->data() + ready->size(), http_port_);
+  return http_port_ != 0;
+}
+
+std::optional<int> GatewayProcess::Stop() {
+  process_->Signal(SIGTERM);
+  return process_->Wait();
+}
+
+void GatewayProcess::Kill() {
+  process_->Signal(SIGKILL);
+  process_->Wait();
+}
+
+double GatewayProcess::Metric(std::string_view name) const {
+  const std::string text = Get("/metrics").body;
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ' ') {
+      return std::strtod(line.data() + name.size(), nullptr);
+    }
+    at = end + 1;
+  }
+  return 0;
+}
+
+bool GatewayProcess::AwaitMetric(std::string_view name, double value) const {
+  return Await([&] { return Metric(name) >= value; });
+}
+
+bool GatewayProcess::AwaitReceiving() const {
+  return Await([&] { return Get("/readyz").status == 200; });
+}
+
+nlohmann::json EchoConfiguration() {
+  return nlohmann::json::parse(fmt::format(R"({{
+    "mqtt": {{ "reconnect_max": "1s" }},
+    "models": [ {{ "name": "echo", "plugin": "{}" }} ],
+    "routes": [ {{ "topic": "scenario/{{region}}/{{id}}/in", "model": "echo", "qos": 1, "payload": "json",
+                   "command": "scenario/{{region}}/{{id}}/out" }} ],
+    "shards": 2 }})",
+                                           PluginPath("echo")));
+}
+
+}  // namespace gemel::scenario

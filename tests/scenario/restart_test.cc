@@ -1,0 +1,160 @@
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/mqtt/paho_publisher.h"
+#include "tests/scenario/gateway_process.h"
+#include "tests/support/tail.h"
+
+namespace gemel::scenario {
+namespace {
+
+using support::Broker;
+using support::Tail;
+
+// Publishes scenario/wa/d<k>/in with numbers 1..count at QoS 1, again after a lost connection,
+// until every one is acknowledged.
+class NumberedSender {
+ public:
+  NumberedSender(const Broker& broker, int64_t count, std::chrono::microseconds pause = {})
+      : publisher_(mqtt::MakePahoPublisher({.uri = broker.uri(), .client_id = "numbered"}, {})),
+        count_(count),
+        pause_(pause),
+        thread_([this] { Run(); }) {}
+  int64_t sent() const { return sent_.load(); }
+  void Join() { thread_.join(); }
+
+ private:
+  void Run() {
+    std::map<mqtt::Publisher::Token, int64_t> in_flight;
+    std::set<int64_t> waiting;
+    for (int64_t n = 1; n <= count_; ++n) waiting.insert(n);
+    std::vector<mqtt::Publisher::Token> tokens;
+    while (!waiting.empty() || !in_flight.empty()) {
+      if (!publisher_->is_connected()) {
+        for (const auto& [token, n] : in_flight) waiting.insert(n);
+        in_flight.clear();
+        if (!publisher_->Connect().ok()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        continue;
+      }
+      if (!waiting.empty() && in_flight.size() < 500) {
+        const int64_t n = *waiting.begin();
+        const auto token =
+            publisher_->Publish({.topic = "scenario/wa/d" + std::to_string(n % 10) + "/in",
+                                 .payload = "{\"n\":" + std::to_string(n) + "}"});
+        if (token.ok()) {
+          in_flight[*token] = n;
+          waiting.erase(n);
+          ++sent_;
+        }
+        if (pause_.count() > 0) std::this_thread::sleep_for(pause_);
+      }
+      tokens.clear();
+      publisher_->Acknowledged(
+          tokens, std::chrono::milliseconds(waiting.empty() || in_flight.size() >= 500 ? 5 : 0));
+      for (const auto token : tokens) in_flight.erase(token);
+    }
+    publisher_->Disconnect();
+  }
+
+  std::unique_ptr<mqtt::Publisher> publisher_;
+  const int64_t count_;
+  const std::chrono::microseconds pause_;
+  std::atomic<int64_t> sent_{0};
+  std::thread thread_;
+};
+
+// What the devices got: the numbers, and what each command id said.
+struct Answers {
+  std::set<int64_t> numbers;
+  std::map<std::string, std::string> payload_by_id;
+  int ids_with_two_contents = 0;
+  int foreign_topics = 0;
+
+  void Add(const std::vector<support::Seen>& all) {
+    for (const support::Seen& seen : all) {
+      if (!seen.topic.starts_with("scenario/wa/d") || !seen.topic.ends_with("/out")) {
+        ++foreign_topics;
+        continue;
+      }
+      const auto command = nlohmann::json::parse(seen.payload);
+      numbers.insert(command["args"]["n"].get<int64_t>());
+      const auto [found, is_new] = payload_by_id.emplace(command["id"], seen.topic + seen.payload);
+      if (!is_new && found->second != seen.topic + seen.payload) ++ids_with_two_contents;
+    }
+  }
+};
+
+bool HasAll(const std::vector<support::Seen>& seen, int64_t count) {
+  if (seen.size() < static_cast<size_t>(count)) return false;
+  Answers answers;
+  answers.Add(seen);
+  return static_cast<int64_t>(answers.numbers.size()) == count;
+}
+
+TEST(RestartTest, StoppedInMidStreamEveryNumberIsAnsweredAndNoIdMeansTwoThings) {
+  constexpr int64_t kCount = 20'000;
+  Broker broker({.is_persistent = true});
+  ASSERT_TRUE(broker.Start().ok());
+  GatewayProcess gateway(broker, EchoConfiguration());
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Tail commands(broker, {"scenario/+/+/out"});
+  NumberedSender sender(broker, kCount, std::chrono::microseconds(100));
+  for (int restart = 1; restart <= 3; ++restart) {
+    const size_t enough = static_cast<size_t>(restart) * 2'000;
+    ASSERT_TRUE(commands.WaitForCount(enough));
+    ASSERT_EQ(gateway.Stop(), 0) << gateway.errors();
+    ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  }
+  sender.Join();
+  ASSERT_TRUE(commands.WaitFor([](const auto& seen) { return HasAll(seen, kCount); }))
+      << commands.seen().size() << " commands";
+  Answers answers;
+  answers.Add(commands.seen());
+  EXPECT_EQ(answers.ids_with_two_contents, 0);
+  EXPECT_EQ(answers.foreign_topics, 0);
+}
+
+TEST(RestartTest, BrokerFrozenKilledAndRestartedWhileCommandsFlow) {
+  constexpr int kRounds = 20;
+  Broker broker({.is_persistent = true});
+  ASSERT_TRUE(broker.Start().ok());
+  GatewayProcess gateway(broker, EchoConfiguration());
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  int64_t n = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    Tail all(broker, {"#"});
+    NumberedSender sender(broker, 200, std::chrono::milliseconds(20));  // four seconds of commands
+    ASSERT_TRUE(all.WaitForCount(40));
+    broker.Freeze();
+    std::this_thread::sleep_for(
+        std::chrono::seconds(1));  // the treatment itself, not a wait for something
+    broker.Kill();
+    ASSERT_TRUE(broker.Start().ok());
+    const auto restarted = std::chrono::steady_clock::now();
+    ASSERT_TRUE(gateway.AwaitReceiving()) << gateway.errors();
+    EXPECT_LT(std::chrono::steady_clock::now() - restarted, std::chrono::seconds(10))
+        << "round " << round;
+    sender.Join();
+    n += sender.sent();
+    for (const support::Seen& seen : all.seen()) {
+      const bool is_ours = seen.topic == "gemel/status" ||
+                           (seen.topic.starts_with("scenario/wa/d") &&
+                            (seen.topic.ends_with("/in") || seen.topic.ends_with("/out")));
+      EXPECT_TRUE(is_ours) << seen.topic;
+    }
+    ASSERT_TRUE(gateway.is_running()) << gateway.errors();
+  }
+  EXPECT_GE(n, kRounds * 200);
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+  EXPECT_EQ(gateway.errors().find("Sanitizer"), std::string::npos) << gateway.errors();
+}
+
+}  // namespace
+}  // namespace gemel::scenario
