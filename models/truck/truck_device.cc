@@ -198,7 +198,7 @@ void Publish(State& s, const Plan& plan, DeviceContext& context) {
   json.Add("speed_kmh", Round(s.speed_kmh, 10)).Add("engine_on", IsEngineOn(s));
   json.Add("coolant_temp_c", Round(s.coolant_c, 10)).Add("oil_temp_c", Round(s.oil_c, 10));
   json.Add("oil_pressure_kpa", Round(s.oil_kpa, 1)).Add("cargo_temp_c", Round(s.cargo_c, 10));
-  json.Add("tacho_s", Round(s.tacho_s, 1));
+  json.Add("tacho_s", std::floor(s.tacho_s));
   if (s.is_news || s.seq % kFullEvery == 0) {
     const double hill = s.along_m / 3'000;
     const int64_t code = s.fault == Fault::kEngineCode ? kNewCode : plan.known_fault_code;
