@@ -1,6 +1,6 @@
 #include "gateway/mqtt/connection.h"
 
-#include <MQTTReasonCodes.h>
+#include <MQTTClient.h>  // MQTTReasonCodes.h alone is not meant for C++
 
 #include "gateway/mqtt/probe.h"
 

@@ -267,7 +267,7 @@ std::string PahoReceiver::Use() {
     if (missing.empty()) break;
     // The other filters do bring messages, so the connection stays while we ask again.
     Report(false, refusal);
-    if (AwaitEnd(backoff_.Next())) return WhyEnded("PING");
+    if (AwaitEnd(backoff_.Next()) || !client_->is_connected()) return WhyEnded("PING");
   }
   is_receiving_ = true;
   Report(true, "connected to broker " + uri_.Text() +
@@ -376,10 +376,13 @@ void PahoReceiver::OnLost() noexcept {
   changed_.notify_all();
 }
 
-// The broker says goodbye; that the connection goes is told by OnLost.
+// The broker says goodbye (MQTT 5). Paho closes the connection then, and doesn't call it lost.
 void PahoReceiver::OnGoodbye(int reason) noexcept {
   const std::lock_guard lock(mutex_);
   lost_why_ = ": " + ReasonText(Version::k5, reason);
+  is_receiving_ = false;
+  is_lost_ = true;
+  changed_.notify_all();
 }
 
 // Whatever comes out of here, PUBACK is sent; and an exception would end the process.

@@ -1,5 +1,8 @@
 #include "gateway/mqtt/probe.h"
 
+#include <poll.h>
+
+#include <chrono>
 #include <cstring>
 #include <memory>
 
@@ -12,8 +15,9 @@
 namespace gemel::mqtt {
 namespace {
 
-constexpr int kProbeSeconds = 3;
-constexpr int kProbeNapMs = 20;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kProbeMax{3};
 
 template <auto Free>
 struct Deleter {
@@ -27,12 +31,19 @@ using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
 
 // The first in this thread's queue is the cause, the later ones say who passed it on.
 std::string TakeOpenSslError() {
-  const unsigned long code = ERR_peek_error();
+  const char* data = nullptr;
+  int flags = 0;
+  const unsigned long code = ERR_peek_error_data(&data, &flags);
+  std::string text;
+  if (ERR_SYSTEM_ERROR(code)) {
+    text = std::strerror(ERR_GET_REASON(code));
+  } else if (ERR_GET_REASON(code) == ERR_R_SYS_LIB && (flags & ERR_TXT_STRING) != 0) {
+    text = data;  // what getaddrinfo says of the name
+  } else if (const char* reason = ERR_reason_error_string(code); reason != nullptr) {
+    text = reason;
+  }
   ERR_clear_error();
-  if (code == 0) return "";
-  if (ERR_SYSTEM_ERROR(code)) return std::strerror(ERR_GET_REASON(code));
-  const char* reason = ERR_reason_error_string(code);
-  return reason != nullptr ? reason : "OpenSSL error " + std::to_string(code);
+  return text;
 }
 
 Status RefuseFile(const char* option, const std::string& file, const char* allowed) {
@@ -74,6 +85,25 @@ void ExpectHost(SSL* ssl, const Uri& uri) {
            const_cast<char*>(uri.host.c_str()));
 }
 
+std::string WhyFailed(SSL* ssl) {
+  const std::string why = TakeOpenSslError();
+  const long verified = ssl != nullptr ? SSL_get_verify_result(ssl) : X509_V_OK;
+  if (verified != X509_V_OK) {
+    return "certificate verify failed: " + std::string(X509_verify_cert_error_string(verified));
+  }
+  return why.empty() ? "connection closed" : why;
+}
+
+// Until the socket can go on; false when time is up.
+bool AwaitSocket(BIO* bio, Clock::time_point deadline) {
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+  const bool only_reads = BIO_should_read(bio) != 0;
+  pollfd file{.fd = static_cast<int>(BIO_get_fd(bio, nullptr)),
+              .events = static_cast<int16_t>(only_reads ? POLLIN : POLLOUT)};
+  return left > 0 && ::poll(&file, 1, static_cast<int>(left)) > 0;
+}
+
 }  // namespace
 
 Status CheckTlsFiles(const Connection& connection) {
@@ -94,15 +124,14 @@ std::string FindConnectFailure(const Connection& connection, const Uri& uri) {
     if (connection.verify_server) ExpectHost(ssl, uri);
   }
   BIO_set_conn_hostname(bio.get(), uri.HostPort().c_str());
+  BIO_set_nbio(bio.get(), 1);
   ERR_clear_error();
-  const int outcome = BIO_do_connect_retry(bio.get(), kProbeSeconds, kProbeNapMs);
-  if (outcome == 1) return "";
-  std::string why = TakeOpenSslError();
-  const long verified = ssl != nullptr ? SSL_get_verify_result(ssl) : X509_V_OK;
-  if (verified != X509_V_OK) {
-    return "certificate verify failed: " + std::string(X509_verify_cert_error_string(verified));
+  const auto deadline = Clock::now() + kProbeMax;
+  while (BIO_do_connect(bio.get()) != 1) {
+    if (BIO_should_retry(bio.get()) == 0) return WhyFailed(ssl);
+    if (!AwaitSocket(bio.get(), deadline)) return "no answer in time";
   }
-  return why.empty() || outcome == 0 ? "no answer in time" : why;
+  return "";
 }
 
 }  // namespace gemel::mqtt
