@@ -85,18 +85,24 @@ void Gateway::MakeParts() {
 }
 
 Status Gateway::StartHttp() {
-  api_ = std::make_unique<http::Api>(http::Sources{.world = compiled_->world,
-                                                   .shards = *shards_,
-                                                   .outbox = outbox_,
-                                                   .sender = *sender_,
-                                                   .intake = [this] { return IntakeNumbers(); },
-                                                   .readiness = [this] { return readiness(); },
-                                                   .now = [this] { return clock_.Now(); }});
-  http::ServerOptions options;
-  options.host = config_.http.listen.host;
-  options.port = config_.http.listen.port;
-  GEMEL_TRY_LET(server_, http::Server::Start(options, api_->Resources()));
+  http::Sources sources{.world = compiled_->world,
+                        .shards = *shards_,
+                        .outbox = outbox_,
+                        .now = [this] { return clock_.Now(); },
+                        .readiness = [this] { return readiness(); },
+                        .intake = [this] { return IntakeCounts(); },
+                        .sender = &sender_->stats(),
+                        .version = kVersion};
+  GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host, .port = config_.http.listen.port},
+                                             http::MakeApi(std::move(sources))));
   return Status::Ok();
+}
+
+http::IntakeCounts Gateway::IntakeCounts() const {
+  http::IntakeCounts counts;
+  for (const Counter& received : intake_->stats().received) counts.received.push_back(received.value());
+  for (size_t i = 0; i < kRefusals; ++i) counts.refused[i] = intake_->stats().refused[i].value();
+  return counts;
 }
 
 bool Gateway::Stop(std::chrono::milliseconds patience) {

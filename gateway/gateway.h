@@ -53,9 +53,10 @@ class Gateway {
   const config::Config& config() const { return config_; }
 
  private:
-  Gateway(config::Config config);
-  Status MakeClients();
+  explicit Gateway(config::Config config);
+  void MakeParts();
   Status StartHttp();
+  http::IntakeCounts IntakeCounts() const;
   void OnReceiverState(bool is_receiving, std::string_view why);
   void PublishStatus();
 
@@ -75,7 +76,6 @@ class Gateway {
   std::unique_ptr<twin::ShardSet> shards_;
   std::unique_ptr<journal::Sequencer> sequencer_;
   std::unique_ptr<ingest::Intake> intake_;
-  std::unique_ptr<http::Api> api_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<mqtt::Receiver> receiver_;
 };

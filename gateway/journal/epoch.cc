@@ -1,7 +1,6 @@
 #include "gateway/journal/epoch.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 #include <cstring>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "gateway/base/lsn.h"
 
@@ -47,10 +48,11 @@ Result<uint64_t> ReadEpoch(const std::filesystem::path& path) {
   uint64_t epoch = 0;
   std::from_chars(text, text + size, epoch);
   if (std::string_view(text, static_cast<size_t>(size)) != Format(epoch)) {
-    return Damaged(fmt::format(
-        "{}: damaged; it must hold the number of the last start and its complement, as in \"{}\". Write a number "
-        "above that of any command id still in use",
-        path.string(), "17 18446744073709551598"));
+    return Damaged(
+        fmt::format("{}: damaged; it must hold the number of the last start and its complement, as "
+                    "in \"{}\". Write a number "
+                    "above that of any command id still in use",
+                    path.string(), "17 18446744073709551598"));
   }
   return epoch;
 }
@@ -64,9 +66,11 @@ Status WriteEpoch(const std::filesystem::path& folder, uint64_t epoch) {
     return Failed(path, "cannot be written");
   }
   if (::fsync(file.number) != 0) return Failed(path, "cannot be synced");
-  if (::rename(path.c_str(), (folder / "epoch").c_str()) != 0) return Failed(path, "cannot be renamed");
+  if (::rename(path.c_str(), (folder / "epoch").c_str()) != 0)
+    return Failed(path, "cannot be renamed");
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.number < 0 || ::fsync(directory.number) != 0) return Failed(folder, "cannot be synced");
+  if (directory.number < 0 || ::fsync(directory.number) != 0)
+    return Failed(folder, "cannot be synced");
   return Status::Ok();
 }
 
@@ -75,7 +79,8 @@ Status WriteEpoch(const std::filesystem::path& folder, uint64_t epoch) {
 Result<Epoch> Epoch::Raise(const std::filesystem::path& journal) {
   std::error_code error;
   std::filesystem::create_directories(journal, error);
-  if (error) return Unavailable(fmt::format("{}: cannot be made: {}", journal.string(), error.message()));
+  if (error)
+    return Unavailable(fmt::format("{}: cannot be made: {}", journal.string(), error.message()));
   const std::filesystem::path lock_path = journal / "lock";
   Descriptor lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   if (lock.number < 0) return Failed(lock_path, "cannot be opened");

@@ -7,12 +7,13 @@
 
 namespace gemel::journal {
 
-// The number of this start, kept in `<journal>/epoch`, so that no LSN (and no command id made of one)
-// is ever used twice. Holds the journal's lock while it lives: two gateways can't share a journal.
+// The number of this start, kept in `<journal>/epoch`, so that no LSN (and no command id made of
+// one) is ever used twice. Holds the journal's lock while it lives: two gateways can't share a
+// journal.
 class Epoch {
  public:
-  // Locks the folder (made if missing), reads the last epoch, writes the next one and syncs file and
-  // folder before it returns. Unavailable if another process holds the lock or the disk fails;
+  // Locks the folder (made if missing), reads the last epoch, writes the next one and syncs file
+  // and folder before it returns. Unavailable if another process holds the lock or the disk fails;
   // Damaged if the file is not what was written (guessing would repeat ids).
   static Result<Epoch> Raise(const std::filesystem::path& journal);
 

@@ -10,7 +10,8 @@ constexpr size_t kReadAhead = 64;
 
 size_t CapturesSize(const Record& record) {
   size_t size = 0;
-  for (const RecordCapture& capture : record.captures) size += 2 * sizeof(uint16_t) + capture.text.size();
+  for (const RecordCapture& capture : record.captures)
+    size += 2 * sizeof(uint16_t) + capture.text.size();
   return size;
 }
 
@@ -22,8 +23,8 @@ char* Append(char* at, std::string_view text) {
 }  // namespace
 
 size_t EncodedSize(const Record& record) {
-  return sizeof(RecordView::Fixed) + record.symbols.size_bytes() + record.id.size() + CapturesSize(record) +
-         record.payload.size() + record.outer.size() + kReadAhead;
+  return sizeof(RecordView::Fixed) + record.symbols.size_bytes() + record.id.size() +
+         CapturesSize(record) + record.payload.size() + record.outer.size() + kReadAhead;
 }
 
 void Encode(const Record& record, std::byte* to) {
@@ -44,7 +45,8 @@ void Encode(const Record& record, std::byte* to) {
   fixed.captures = static_cast<uint16_t>(record.captures.size());
 
   std::byte* after = to + sizeof fixed;
-  if (!record.symbols.empty()) std::memcpy(after, record.symbols.data(), record.symbols.size_bytes());
+  if (!record.symbols.empty())
+    std::memcpy(after, record.symbols.data(), record.symbols.size_bytes());
   char* const text = reinterpret_cast<char*>(after + record.symbols.size_bytes());
   char* at = Append(text, record.id);
   fixed.captures_offset = static_cast<uint32_t>(at - text);

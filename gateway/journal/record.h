@@ -43,10 +43,10 @@ struct Record {
   uint8_t codec = 0;  // codec::Codec of payload
   RepeatKey repeat = RepeatKey::kNone;
   uint32_t item = 0;
-  uint64_t key_hash = 0;     // of "model/id"
-  Time record_time{};        // assigned by the sequencer
-  Time event_time = kNoTime; // kNoTime: take record_time
-  uint64_t repeat_key = 0;   // hash of the message id, or the sequence number
+  uint64_t key_hash = 0;      // of "model/id"
+  Time record_time{};         // assigned by the sequencer
+  Time event_time = kNoTime;  // kNoTime: take record_time
+  uint64_t repeat_key = 0;    // hash of the message id, or the sequence number
   std::string_view id;
   std::string_view payload;
   std::string_view outer;
@@ -80,7 +80,9 @@ class RecordView {
                                                                 : fixed_->event_time_us}};
   }
   std::string_view id() const { return {text_, fixed_->id_size}; }
-  std::string_view payload() const { return {text_ + fixed_->payload_offset, fixed_->payload_size}; }
+  std::string_view payload() const {
+    return {text_ + fixed_->payload_offset, fixed_->payload_size};
+  }
   std::string_view outer() const { return {text_ + fixed_->outer_offset, fixed_->outer_size}; }
   std::span<const RecordSymbol> symbols() const { return {symbols_, fixed_->symbols}; }
   // Calls visit(field, text) for each capture.

@@ -55,7 +55,8 @@ Sequencer::Outcome Sequencer::Append(std::span<Record> frame) {
     }
     for (uint32_t shard = 0; shard < inboxes_.size(); ++shard) {
       const Mailbox& mailbox = *inboxes_[shard].mailbox;
-      if (bytes_[shard] + 16 * entries_[shard] > mailbox.entry_bytes_max()) return Outcome::kTooLarge;
+      if (bytes_[shard] + 16 * entries_[shard] > mailbox.entry_bytes_max())
+        return Outcome::kTooLarge;
       if (!mailbox.HasRoom(bytes_[shard], entries_[shard])) return Outcome::kFull;
     }
   }
@@ -88,7 +89,8 @@ Sequencer::Outcome Sequencer::Append(std::span<Record> frame) {
 void Sequencer::WaitForRoom(std::chrono::milliseconds timeout) {
   std::unique_lock lock(room_mutex_);
   ++waiting_;
-  // Spurious returns are fine: the caller tries again. The cap covers a notice that came just before.
+  // Spurious returns are fine: the caller tries again. The cap covers a notice that came just
+  // before.
   room_.wait_for(lock, std::min(timeout, std::chrono::milliseconds(10)));
   --waiting_;
 }

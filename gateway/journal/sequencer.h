@@ -63,7 +63,7 @@ class Sequencer {
   Time record_time_;
   std::chrono::nanoseconds steady_;  // as it stood at record time sampled_
   Time sampled_;
-  std::vector<size_t> bytes_;    // of the frame, by shard
+  std::vector<size_t> bytes_;  // of the frame, by shard
   std::vector<size_t> entries_;
 
   std::mutex room_mutex_;

@@ -51,6 +51,7 @@ class GatewayProcess {
   std::string errors() const { return process_ ? process_->errors() : ""; }
   std::string ready_line() const { return ready_line_; }
   bool is_running() { return process_ && process_->is_running(); }
+  pid_t pid() const { return process_->pid(); }
 
  private:
   support::TempDir folder_;
