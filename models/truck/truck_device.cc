@@ -246,7 +246,7 @@ std::string ProfileCsv(int count) {
   std::string csv = "id,planned_driver,cargo_min_c,cargo_max_c,service_due_km,known_fault_code";
   for (int i = 1; i <= 4; ++i) {
     const std::string stop = ",stop" + std::to_string(i);
-    csv += stop + "_latitude_deg" + stop + "_longitude_deg";
+    csv.append(stop).append("_latitude_deg").append(stop).append("_longitude_deg");
   }
   csv += '\n';
   const auto add = [&csv](double value) {

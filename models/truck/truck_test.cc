@@ -35,7 +35,7 @@ constexpr const char* kProfile =
     "t,Lena,2,8,100000,110,40,-100,40,-99\n";
 
 class TruckTest : public testing::Test {
- protected:
+ public:
   // At second `at` of the test, the halves of a JSON object.
   void Say(int at_s, const std::string& fields) {
     kit.Feed("t", R"({"time_ms": )" + std::to_string(1'700'000'000'000 + at_s * 1'000) + ", " +

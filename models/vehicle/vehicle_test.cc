@@ -43,7 +43,7 @@ gemel::TestOptions Options(bool has_tables) {
 }
 
 class VehicleTest : public testing::Test {
- protected:
+ public:
   // At second `at_s` after noon.
   void Say(int at_s, double latitude, double speed, const char* trip = "7") {
     kit.Feed("v",
