@@ -1,0 +1,57 @@
+#include "gateway/base/symbols.h"
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace gemel {
+namespace {
+
+TEST(SymbolsTest, ATextHasOneNumberAndReadsBack) {
+  Symbols symbols;
+  const Symbol north = symbols.Intern("north").value();
+  const Symbol south = symbols.Intern("south").value();
+  EXPECT_NE(north, south);
+  EXPECT_EQ(symbols.Intern("north"), north);
+  EXPECT_EQ(symbols.TextOf(north), "north");
+  EXPECT_EQ(symbols.TextOf(south), "south");
+}
+
+TEST(SymbolsTest, TheEmptyTextIsNoSymbol) {
+  Symbols symbols;
+  EXPECT_EQ(symbols.Intern(""), Symbol{});
+  EXPECT_FALSE(Symbol{}.has_value());
+  EXPECT_EQ(symbols.TextOf(Symbol{}), "");
+}
+
+TEST(SymbolsTest, AFullTableRefusesNewTextsAndKeepsKnownOnes) {
+  Symbols symbols(2);
+  const Symbol first = symbols.Intern("a").value();
+  ASSERT_TRUE(symbols.Intern("b"));
+  EXPECT_FALSE(symbols.Intern("c"));
+  EXPECT_EQ(symbols.Intern("a"), first);
+  EXPECT_EQ(symbols.size(), 2u);
+}
+
+TEST(SymbolsTest, ManyThreadsAgree) {
+  Symbols symbols;
+  std::vector<std::vector<Symbol>> seen(4);
+  {
+    std::vector<std::jthread> threads;
+    for (size_t thread = 0; thread < seen.size(); ++thread) {
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < 3'000; ++i) {
+          const std::string text = "t" + std::to_string(i);
+          seen[thread].push_back(symbols.Intern(text).value());
+          ASSERT_EQ(symbols.TextOf(seen[thread].back()), text);
+        }
+      });
+    }
+  }
+  for (size_t thread = 1; thread < seen.size(); ++thread) EXPECT_EQ(seen[thread], seen[0]);
+}
+
+}  // namespace
+}  // namespace gemel
