@@ -1,0 +1,138 @@
+#include "gateway/http/api.h"
+
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "gateway/base/json_text.h"
+#include "gateway/base/quote.h"
+#include "gateway/http/metrics.h"
+#include "gateway/http/target.h"
+#include "gateway/http/twins.h"
+
+namespace gemel::http {
+namespace {
+
+constexpr std::string_view kWelcome = R"(<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Gemel</title></head><body>
+<h1>Gemel</h1>
+<ul>
+<li><a href="/api/v1/models">/api/v1/models</a>: the models and their fields</li>
+<li>/api/v1/twins/{model}?limit=N&amp;after=ID: the twins of a model, by id</li>
+<li>/api/v1/twins/{model}/{id}: one twin</li>
+<li><a href="/metrics">/metrics</a>: counters, for Prometheus</li>
+<li><a href="/healthz">/healthz</a>: whether the process works</li>
+<li><a href="/readyz">/readyz</a>: whether messages flow</li>
+</ul>
+</body></html>
+)";
+
+Response Json(std::string body) { return {.body = std::move(body)}; }
+
+Response Ready(const Sources& sources) {
+  Readiness readiness;
+  if (sources.readiness) readiness = sources.readiness();
+  if (readiness.is_ready && sources.outbox.is_over()) {
+    readiness = {false, fmt::format("{} bytes of effects wait for the broker, which is over their "
+                                    "bound: nothing is taken in until it accepts some",
+                                    sources.outbox.bytes())};
+  }
+  if (readiness.is_ready) return Json("{\"ready\":true}\n");
+  Response response{.status = 503};
+  response.body = "{\"ready\":false,\"because\":";
+  AppendJsonText(readiness.because, response.body);
+  response.body += "}\n";
+  return response;
+}
+
+std::optional<uint16_t> FindModel(const Sources& sources, std::string_view name) {
+  for (size_t i = 0; i < sources.world.models.size(); ++i) {
+    if (sources.world.models[i].model->name() == name) return static_cast<uint16_t>(i);
+  }
+  return std::nullopt;
+}
+
+Response NoModel(std::string_view name) {
+  return Problem(404, fmt::format("no model {}; /api/v1/models names them", Quote(name)));
+}
+
+// Nothing if it is no whole number from 1 to kListLimitMax.
+std::optional<size_t> ReadLimit(const Request& request) {
+  const auto text = request.Parameter("limit");
+  if (!text) return kListLimitDefault;
+  size_t limit = 0;
+  const char* const end = text->data() + text->size();
+  const auto [rest, error] = std::from_chars(text->data(), end, limit);
+  if (error != std::errc() || rest != end || limit < 1 || limit > kListLimitMax) {
+    return std::nullopt;
+  }
+  return limit;
+}
+
+Response Twins(const Sources& sources, const Request& request) {
+  const std::string& name = request.path[3];
+  const auto model = FindModel(sources, name);
+  if (!model) return NoModel(name);
+  for (const auto& [parameter, value] : request.query) {
+    if (parameter != "limit" && parameter != "after") {
+      return Problem(400, fmt::format("no parameter {}; limit and after", Quote(parameter)));
+    }
+  }
+  const auto limit = ReadLimit(request);
+  if (!limit) {
+    return Problem(400, fmt::format("limit={} is no whole number from 1 to {}",
+                                    Quote(*request.Parameter("limit")), kListLimitMax));
+  }
+  TwinPage page =
+      ListTwins(sources, *model, *limit, request.Parameter("after").value_or(std::string_view{}));
+  Response response = Json(std::move(page.json));
+  if (page.next_after) {
+    response.headers.emplace_back(
+        "Link", fmt::format("</api/v1/twins/{}?limit={}&after={}>; rel=\"next\"",
+                            PercentEncode(name), *limit, PercentEncode(*page.next_after)));
+  }
+  return response;
+}
+
+Response Twin(const Sources& sources, const Request& request) {
+  const std::string& name = request.path[3];
+  const std::string& id = request.path[4];
+  const auto model = FindModel(sources, name);
+  if (!model) return NoModel(name);
+  auto twin = GetTwin(sources, *model, id);
+  if (!twin) return Problem(404, fmt::format("no twin {} of model {}", Quote(id), name));
+  return Json(*std::move(twin));
+}
+
+}  // namespace
+
+std::vector<Resource> MakeApi(Sources sources) {
+  // Shared, because every resource's function is copied and all look at one set of sources.
+  const auto shared = std::make_shared<const Sources>(std::move(sources));
+  std::vector<Resource> api;
+  const auto at = [&](std::string_view path, Runs runs, auto handle) {
+    api.push_back({path, runs,
+                   [shared, handle](const Request& request) { return handle(*shared, request); }});
+  };
+  at("/", Runs::kAtOnce, [](const Sources&, const Request&) {
+    return Response{.content_type = "text/html; charset=utf-8", .body = std::string(kWelcome)};
+  });
+  at("/healthz", Runs::kAtOnce,
+     [](const Sources&, const Request&) { return Json("{\"ok\":true}\n"); });
+  at("/readyz", Runs::kAtOnce, [](const Sources& it, const Request&) { return Ready(it); });
+  at("/metrics", Runs::kAtOnce, [](const Sources& it, const Request&) {
+    return Response{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                    .body = MetricsText(it)};
+  });
+  at("/api/v1/models", Runs::kAtOnce,
+     [](const Sources& it, const Request&) { return Json(ListModels(it)); });
+  at("/api/v1/twins/{}", Runs::kOnWorker, Twins);
+  at("/api/v1/twins/{}/{}", Runs::kOnWorker, Twin);
+  return api;
+}
+
+}  // namespace gemel::http

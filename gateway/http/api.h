@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gateway/base/refusal.h"
+#include "gateway/effects/outbox.h"
+#include "gateway/effects/sender.h"
+#include "gateway/http/resources.h"
+#include "gateway/sdk/types.hpp"
+#include "gateway/twin/shard_set.h"
+#include "gateway/twin/world.h"
+
+namespace gemel::http {
+
+// Whether messages really flow, and if not, why, for the person on call.
+struct Readiness {
+  bool is_ready = true;
+  std::string because;
+};
+
+struct IntakeCounts {
+  std::vector<uint64_t> received;  // by route, in the order of World::routes
+  std::array<uint64_t, kRefusals> refused{};
+};
+
+// What the API looks at. References and pointers outlive the server; functions are called by any
+// thread of it, several at once, and must not wait.
+struct Sources {
+  const twin::World& world;
+  twin::ShardSet& shards;
+  const effects::Outbox& outbox;
+  std::function<Time()> now;  // record time as it stands
+  // Of the connections to the broker; the outbox is looked at here.
+  std::function<Readiness()> readiness;
+  std::function<IntakeCounts()> intake;          // empty: none is shown
+  const effects::SenderStats* sender = nullptr;  // nullptr: none is shown
+  std::string version;
+};
+
+// All that answers over HTTP.
+std::vector<Resource> MakeApi(Sources sources);
+
+}  // namespace gemel::http

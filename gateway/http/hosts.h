@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemel::http {
+
+// The names under which the gateway answers. A browser that was lured to another name that leads
+// here sends that name, and is refused by it.
+class HostList {
+ public:
+  HostList() = default;
+  // The address that is listened on, and the loopback's names, each with the port. Port 80 may be
+  // left out, as browsers do.
+  HostList(const std::string& host, uint16_t port);
+
+  // Case does not matter.
+  bool Allows(std::string_view host) const;
+
+ private:
+  std::vector<std::string> allowed_;  // in lower case
+};
+
+// "127.0.0.1:8080", "[::1]:8080".
+std::string FormatEndpoint(std::string_view host, uint16_t port);
+
+}  // namespace gemel::http

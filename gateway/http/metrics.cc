@@ -1,0 +1,201 @@
+#include "gateway/http/metrics.h"
+
+#include <initializer_list>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "gateway/effects/payload.h"
+
+namespace gemel::http {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using twin::ModelStats;
+using Labels = std::vector<ClientMetric::Label>;
+
+// Upper bounds of gemel_stage_seconds: 250 ns, then doubling. Fixed, because those of the counters
+// depend on the processor's clock.
+constexpr double kFirstBucketSeconds = 250e-9;
+constexpr size_t kStageBuckets = 24;
+
+class Families {
+ public:
+  void Add(std::string name, std::string help, MetricType type) {
+    families_.push_back({"gemel_" + std::move(name), std::move(help), type, {}});
+  }
+  // Of the family that was added last.
+  void Value(Labels labels, double value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    if (families_.back().type == MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+    families_.back().metric.push_back(std::move(metric));
+  }
+  void Histogram(Labels labels, ClientMetric::Histogram histogram) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.histogram = std::move(histogram);
+    families_.back().metric.push_back(std::move(metric));
+  }
+  std::string Text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+double Number(uint64_t count) { return static_cast<double>(count); }
+
+// Adds one number of every shard's counters for a model up.
+template <typename Read>
+uint64_t Sum(const Sources& sources, size_t model, const Read& read) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < sources.shards.size(); ++i) {
+    sum += read(sources.shards[i].engine().stats(model));
+  }
+  return sum;
+}
+
+void AddMessages(const Sources& sources, Families& out) {
+  const auto& world = sources.world;
+  IntakeCounts intake;
+  if (sources.intake) {
+    intake = sources.intake();
+    out.Add("messages_received_total", "Messages that came by a route.", MetricType::Counter);
+    for (size_t i = 0; i < world.routes.size() && i < intake.received.size(); ++i) {
+      out.Value({{"route", world.routes[i].name}}, Number(intake.received[i]));
+    }
+  }
+  out.Add("messages_refused_total", "Readings that were not applied, by what was wrong with them.",
+          MetricType::Counter);
+  for (size_t reason = 0; reason < kRefusals; ++reason) {
+    uint64_t refused = intake.refused[reason];
+    for (size_t i = 0; i < sources.shards.size(); ++i) {
+      refused += sources.shards[i].engine().refused()[reason].value();
+    }
+    out.Value({{"reason", std::string(RefusalName(static_cast<Refusal>(reason)))}},
+              Number(refused));
+  }
+}
+
+// A counter of ModelStats, one line a model.
+void AddByModel(const Sources& sources, std::string name, std::string help,
+                Counter ModelStats::*counter, Families& out) {
+  out.Add(std::move(name), std::move(help), MetricType::Counter);
+  for (size_t model = 0; model < sources.world.models.size(); ++model) {
+    out.Value({{"model", sources.world.models[model].model->name()}},
+              Number(Sum(sources, model,
+                         [&](const ModelStats& stats) { return (stats.*counter).value(); })));
+  }
+}
+
+void AddCommands(const Sources& sources, Families& out) {
+  out.Add("commands_total",
+          "Commands to devices: decided, handed to the broker, acknowledged by "
+          "it, or too old to be sent.",
+          MetricType::Counter);
+  for (size_t model = 0; model < sources.world.models.size(); ++model) {
+    const std::string& name = sources.world.models[model].model->name();
+    const auto value = [&](std::string status, uint64_t count) {
+      out.Value({{"model", name}, {"status", std::move(status)}}, Number(count));
+    };
+    value("queued", Sum(sources, model, [](const ModelStats& s) { return s.commands.value(); }));
+    if (sources.sender == nullptr || model >= sources.sender->commands.size()) continue;
+    const auto& commands = sources.sender->commands[model];
+    value("sent", commands.sent.value());
+    value("delivered", commands.delivered.value());
+    value("expired", commands.expired.value());
+  }
+}
+
+void AddAlerts(const Sources& sources, Families& out) {
+  out.Add("alerts_active", "Alerts that are active now.", MetricType::Gauge);
+  for (size_t model = 0; model < sources.world.models.size(); ++model) {
+    for (uint32_t severity = GEMEL_CRITICAL; severity <= GEMEL_INFO; ++severity) {
+      // Cleared first: read the other way round, an alert that comes and goes would count as -1.
+      const uint64_t cleared = Sum(sources, model, [&](const ModelStats& stats) {
+        return stats.alerts_cleared[severity].value();
+      });
+      const uint64_t raised = Sum(sources, model, [&](const ModelStats& stats) {
+        return stats.alerts_raised[severity].value();
+      });
+      out.Value({{"model", sources.world.models[model].model->name()},
+                 {"severity", std::string(effects::SeverityName(severity))}},
+                raised > cleared ? Number(raised - cleared) : 0);
+    }
+  }
+}
+
+ClientMetric::Histogram Stage(const Sources& sources, TickHistogram ModelStats::*stage) {
+  ClientMetric::Histogram histogram;
+  double bound = kFirstBucketSeconds;
+  for (size_t i = 0; i < kStageBuckets; ++i, bound *= 2) histogram.bucket.push_back({0, bound});
+  histogram.bucket.push_back({0, std::numeric_limits<double>::infinity()});
+  for (size_t shard = 0; shard < sources.shards.size(); ++shard) {
+    for (size_t model = 0; model < sources.world.models.size(); ++model) {
+      const TickHistogram& ticks = sources.shards[shard].engine().stats(model).*stage;
+      histogram.sample_sum += ticks.sum_seconds();
+      for (size_t from = 0, to = 0; from < TickHistogram::kBuckets; ++from) {
+        while (histogram.bucket[to].upper_bound < TickHistogram::Seconds(from)) ++to;
+        histogram.bucket[to].cumulative_count += ticks.bucket(from);
+      }
+    }
+  }
+  for (auto& bucket : histogram.bucket) {
+    histogram.sample_count += bucket.cumulative_count;
+    bucket.cumulative_count = histogram.sample_count;
+  }
+  return histogram;
+}
+
+void AddProcess(const Sources& sources, Families& out) {
+  out.Add("twins", "Twins that exist.", MetricType::Gauge);
+  for (size_t model = 0; model < sources.world.models.size(); ++model) {
+    out.Value({{"model", sources.world.models[model].model->name()}},
+              Number(sources.shards.twins(model)));
+  }
+  out.Add("mailbox_bytes", "Bytes of records that wait for a shard.", MetricType::Gauge);
+  for (size_t i = 0; i < sources.shards.size(); ++i) {
+    out.Value({{"shard", std::to_string(i)}}, Number(sources.shards[i].bytes_waiting()));
+  }
+  out.Add("outbox_effects", "Commands, alerts and dead letters that the broker has not got yet.",
+          MetricType::Gauge);
+  out.Value({}, Number(sources.outbox.effects()));
+  out.Add("outbox_bytes", "The same in bytes.", MetricType::Gauge);
+  out.Value({}, Number(sources.outbox.bytes()));
+  out.Add("dead_letters_dropped_total", "Dead letters beyond their share of the outbox.",
+          MetricType::Counter);
+  out.Value({}, Number(sources.outbox.dead_letters_dropped()));
+  out.Add("build_info", "1, with the version of the gateway.", MetricType::Gauge);
+  out.Value({{"version", sources.version}}, 1);
+}
+
+}  // namespace
+
+std::string MetricsText(const Sources& sources) {
+  Families out;
+  AddMessages(sources, out);
+  AddByModel(sources, "messages_applied_total", "Readings that were applied to their twin.",
+             &ModelStats::applied, out);
+  AddByModel(sources, "messages_late_total",
+             "Readings older than one already seen of the same twin and route.", &ModelStats::late,
+             out);
+  AddCommands(sources, out);
+  AddAlerts(sources, out);
+  out.Add("stage_seconds", "Time that a reading takes in a stage of its shard.",
+          MetricType::Histogram);
+  out.Histogram({{"stage", "decode"}}, Stage(sources, &ModelStats::decode_ticks));
+  out.Histogram({{"stage", "model"}}, Stage(sources, &ModelStats::model_ticks));
+  AddProcess(sources, out);
+  return out.Text();
+}
+
+}  // namespace gemel::http
