@@ -1,0 +1,171 @@
+#include "gateway/effects/sender.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "gateway/mqtt/fake.h"
+
+namespace gemel::effects {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kPatience{20'000};
+
+class SenderTest : public ::testing::Test {
+ protected:
+  void SetUp() override { sender_.SetStatus(R"({"state":"online"})"); }
+  void Append(const std::string& topic, Time expires = kNoTime) {
+    outbox_.Append({.id = {++lsn_, 0},
+                    .kind = EffectKind::kCommand,
+                    .expires = expires,
+                    .topic = topic,
+                    .payload = "{}"});
+    outbox_.Flush();
+  }
+  // Topics that were published, without the status.
+  std::vector<std::string> Published() const {
+    std::vector<std::string> topics;
+    for (const mqtt::Outbound& message : publisher_.published()) {
+      if (message.topic != "status") topics.push_back(message.topic);
+    }
+    return topics;
+  }
+  std::vector<std::string> Statuses() const {
+    std::vector<std::string> payloads;
+    for (const mqtt::Outbound& message : publisher_.published()) {
+      if (message.topic == "status") payloads.push_back(message.payload);
+    }
+    return payloads;
+  }
+  bool Await(size_t count) { return publisher_.AwaitPublished(count, kPatience); }
+
+  ManualClock clock_{Time{seconds{1'000}}};
+  Parker parker_;
+  Outbox outbox_{1 << 20, parker_};
+  mqtt::FakePublisher publisher_;
+  Sender sender_{outbox_, parker_, publisher_, clock_,
+                 SenderOptions{.status_topic = "status",
+                               .offline_status = "offline",
+                               .models = 1,
+                               .reconnect_min = milliseconds(1),
+                               .reconnect_max = milliseconds(5)}};
+  Lsn lsn_ = 0;
+};
+
+TEST_F(SenderTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
+  sender_.Start();
+  for (int i = 0; i < 100; ++i) Append("t" + std::to_string(i));
+  ASSERT_TRUE(Await(101));
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  const auto topics = Published();
+  ASSERT_EQ(topics.size(), 100u);
+  for (size_t i = 0; i < 100; ++i) EXPECT_EQ(topics[i], "t" + std::to_string(i));
+  EXPECT_EQ(outbox_.bytes(), 0u);
+  EXPECT_EQ(outbox_.effects(), 0u);
+  EXPECT_EQ(sender_.stats().commands[0].delivered.value(), 100u);
+}
+
+TEST_F(SenderTest, SaysOnlineWhenItConnectsAndOfflineWhenItEnds) {
+  sender_.Start();
+  ASSERT_TRUE(Await(1));
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  const auto statuses = Statuses();
+  EXPECT_EQ(statuses.front(), R"({"state":"online"})");
+  EXPECT_EQ(statuses.back(), "offline");
+  EXPECT_TRUE(publisher_.published().back().is_retained);
+  EXPECT_EQ(publisher_.disconnects(), 1u);
+}
+
+TEST_F(SenderTest, AfterALostConnectionWhatIsUnacknowledgedGoesFirstInItsOrder) {
+  publisher_.SetAcknowledging(false);
+  sender_.Start();
+  for (const char* topic : {"a", "b", "c"}) Append(topic);
+  ASSERT_TRUE(Await(4));
+  publisher_.Acknowledge(2);  // the status and a
+  publisher_.SetReachable(false);
+  Append("d");
+  publisher_.SetAcknowledging(true);
+  publisher_.SetReachable(true);
+  // status a b c, then again: status (or not yet) b c d.
+  ASSERT_TRUE(Await(8));
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  const auto topics = Published();
+  const std::vector<std::string> first(topics.begin(), topics.begin() + 3);
+  EXPECT_EQ(first, (std::vector<std::string>{"a", "b", "c"}));
+  const std::vector<std::string> last(topics.end() - 3, topics.end());
+  EXPECT_EQ(last, (std::vector<std::string>{"b", "c", "d"}));
+  EXPECT_EQ(outbox_.bytes(), 0u);
+}
+
+TEST_F(SenderTest, ABrokerThatIsAwayAtFirstDelaysEffectsAndLosesNone) {
+  publisher_.SetReachable(false);
+  sender_.Start();
+  for (int i = 0; i < 10; ++i) Append("t" + std::to_string(i));
+  publisher_.SetReachable(true);
+  ASSERT_TRUE(Await(11));
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  EXPECT_EQ(Published().size(), 10u);
+}
+
+TEST_F(SenderTest, AnExpiredCommandIsNeverSent) {
+  publisher_.SetReachable(false);
+  sender_.Start();
+  Append("stale", Time{seconds{1'005}});
+  Append("fresh", Time{seconds{2'000}});
+  clock_.Advance(seconds(10));
+  publisher_.SetReachable(true);
+  ASSERT_TRUE(Await(2));
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  EXPECT_EQ(Published(), std::vector<std::string>{"fresh"});
+  EXPECT_EQ(sender_.stats().commands[0].expired.value(), 1u);
+  EXPECT_EQ(outbox_.bytes(), 0u);
+}
+
+TEST_F(SenderTest, TheBrokerLearnsHowLongACommandIsWorthSomething) {
+  sender_.Start();
+  Append("t", Time{seconds{1'030}});
+  ASSERT_TRUE(Await(2));
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  for (const mqtt::Outbound& message : publisher_.published()) {
+    if (message.topic == "t") {
+      EXPECT_EQ(message.expiry, seconds(30));
+    }
+  }
+}
+
+TEST_F(SenderTest, AFullWindowDelaysAndLosesNothing) {
+  publisher_.SetWindow(3);
+  publisher_.SetAcknowledging(false);
+  sender_.Start();
+  for (int i = 0; i < 20; ++i) Append("t" + std::to_string(i));
+  ASSERT_TRUE(Await(3));
+  publisher_.SetAcknowledging(true);
+  publisher_.Acknowledge();
+  ASSERT_TRUE(Await(21));
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  EXPECT_EQ(Published().size(), 20u);
+}
+
+TEST_F(SenderTest, WhatIsNotAcknowledgedInTimeIsSaidToBeLeft) {
+  publisher_.SetAcknowledging(false);
+  sender_.Start();
+  Append("t");
+  ASSERT_TRUE(Await(2));
+  EXPECT_FALSE(sender_.DrainAndStop(milliseconds(50)));
+}
+
+TEST_F(SenderTest, ANewStatusReplacesTheOldOne) {
+  sender_.Start();
+  ASSERT_TRUE(Await(1));
+  sender_.SetStatus("second");
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(Statuses().back(), "second");
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+}
+
+}  // namespace
+}  // namespace gemel::effects
