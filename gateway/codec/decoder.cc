@@ -36,15 +36,17 @@ struct Decoder::Buffers {
     return std::nullopt;
   }
 
-  std::optional<Refused> DecodeJson(JsonParser& parser, const FieldMap::Plan& plan,
-                                    const Trie& places, std::string_view text,
-                                    std::span<gemel_value> values) {
+  // Refused unless the text is one whole object.
+  std::optional<Refused> ParseObject(JsonParser& parser, std::string_view text) {
     if (auto refused = parser.Parse(text)) return refused;
     const Tape tape = parser.tape();
-    if (tape.TypeAt(Tape::kRoot) != '{') {
-      return Refused{Refusal::kPayloadInvalid, fmt::format("the payload is {}; wanted is an object",
-                                                           Shown(tape.ValueAt(Tape::kRoot)))};
-    }
+    if (tape.TypeAt(Tape::kRoot) == '{') return std::nullopt;
+    return Refused{Refusal::kPayloadInvalid, fmt::format("the payload is {}; wanted is an object",
+                                                         Shown(tape.ValueAt(Tape::kRoot)))};
+  }
+
+  std::optional<Refused> FillFrom(const Tape& tape, const FieldMap::Plan& plan, const Trie& places,
+                                  std::span<gemel_value> values) {
     std::optional<Refused> misfit;
     const auto visit = [&](uint32_t node, const codec::Scalar& scalar) {
       // A meter with one line sends a number, one with two an array: whoever maps both sees either.
@@ -56,14 +58,24 @@ struct Decoder::Buffers {
     return refused ? refused : misfit;
   }
 
-  // Codec::kText. Without a field of its own the route's topic names it.
+  std::optional<Refused> DecodeJson(const FieldMap::Plan& plan, std::string_view payload,
+                                    std::string_view outer, std::span<gemel_value> values) {
+    if (auto refused = ParseObject(payload_parser, payload)) return refused;
+    const Tape tape = payload_parser.tape();
+    if (auto refused = FillFrom(tape, plan, plan.places, values)) return refused;
+    if (!plan.has_outer) return std::nullopt;
+    if (outer.empty()) return FillFrom(tape, plan, plan.outer_places, values);
+    // A parser of its own, because texts of the payload live in the other one.
+    if (auto refused = ParseObject(outer_parser, outer)) return refused;
+    return FillFrom(outer_parser.tape(), plan, plan.outer_keys, values);
+  }
+
   std::optional<Refused> DecodeText(const FieldMap::Plan& plan, std::string_view payload,
-                                    std::string_view field, std::span<gemel_value> values) {
-    uint32_t rule = FieldRule::kNone;
-    if (auto refused = FindTextRule(plan, field, rule)) return refused;
+                                    std::span<gemel_value> values) {
     codec::Scalar scalar;
     if (auto refused = ReadText(payload, scalar)) return refused;
-    return Fill(plan, rule, scalar, values);
+    if (plan.text_rule != FieldRule::kNone) return Fill(plan, plan.text_rule, scalar, values);
+    return Refused{Refusal::kFieldInvalid, "the route names no field for its text payload"};
   }
 };
 
@@ -77,31 +89,30 @@ std::optional<Refused> Decoder::Decode(const FieldMap& map, Codec codec, std::st
   for (gemel_value& value : values) value = {};
   Buffers& buffers = *buffers_;
   if (buffers.numbers.size() < values.size()) buffers.numbers.resize(values.size());
-  if (codec == Codec::kText) return buffers.DecodeText(plan, payload, outer, values);
+  if (codec == Codec::kText) return buffers.DecodeText(plan, payload, values);
   if (codec != Codec::kJson) {
     if (auto refused = ToJson(codec, payload, buffers.json)) return refused;
     payload = Pad(buffers.json);
   }
-  if (auto refused = buffers.DecodeJson(buffers.payload_parser, plan, plan.places, payload, values)) {
-    return refused;
-  }
-  if (outer.empty()) return std::nullopt;
-  return buffers.DecodeJson(buffers.outer_parser, plan, plan.outer_places, outer, values);
+  return buffers.DecodeJson(plan, payload, outer, values);
 }
 
 std::optional<Refused> Decoder::Scalar(const gemel_field& field, std::string_view text,
                                        gemel_value& value) {
+  codec::Scalar scalar;
+  value = {};
+  if (text.empty()) return std::nullopt;
+  if (auto refused = ReadText(text, scalar)) {
+    return Refused{Refusal::kFieldInvalid, fmt::format("{}: {}", field.name, refused->detail)};
+  }
   FieldRule& rule = buffers_->scalar_rule;
   // Assigned and not made anew, so that a long name does not allocate once warm.
   rule.name = field.name;
   rule.type = field.type;
   rule.bytes_max = TextBytesMax(field);
-  // Milliseconds where it is a number; no text is both.
-  rule.time_format = NumberOf(text).kind == codec::Scalar::Kind::kAbsent
-                         ? TimeFormat::kIso
-                         : TimeFormat::kMilliseconds;
-  codec::Scalar scalar;
-  if (!text.empty()) scalar = {.kind = codec::Scalar::Kind::kText, .text = text};
+  // No text is both.
+  const bool is_number = NumberOf(scalar.text).kind != codec::Scalar::Kind::kAbsent;
+  rule.time_format = is_number ? TimeFormat::kMilliseconds : TimeFormat::kIso;
   return Convert(rule, scalar, buffers_->scalar_number.bytes, value);
 }
 

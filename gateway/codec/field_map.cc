@@ -45,6 +45,17 @@ Result<FieldRule> CompileRule(std::span<const gemel_field> table, const FieldMap
     if (!conversion->is_identity()) rule.conversion = *conversion;
   }
   for (const auto& [from, value] : mapped.values) GEMEL_TRY(AddNamedValue(rule, from, value));
+  if (spec.codec == Codec::kText) {
+    if (mapped.field == spec.text_field) return rule;
+    return Invalid(fmt::format("{}: a text payload fills one field, here {}", mapped.field,
+                               Quote(spec.text_field)));
+  }
+  rule.at.tokens = {mapped.field};
+  if (!mapped.at.empty()) {
+    Result<Pointer> at = ParsePointer(mapped.at);
+    if (!at.ok()) return Invalid(fmt::format("{}: {}", mapped.field, at.status().message()));
+    rule.at = *std::move(at);
+  }
   return rule;
 }
 
@@ -57,7 +68,8 @@ std::vector<MappedField> AllFields(std::span<const gemel_field> table) {
   return all;
 }
 
-// Hangs the last rule into the trie, behind those that read the same place.
+// Hangs the last rule into a trie, behind those that read the same place. Places that two tries
+// know are the same in both, so the rules behind each other are as well.
 void Hang(std::vector<FieldRule>& rules, Trie& trie, const std::vector<std::string>& tokens) {
   const auto added = static_cast<uint32_t>(rules.size() - 1);
   const uint32_t node = trie.Add(tokens);
@@ -65,6 +77,27 @@ void Hang(std::vector<FieldRule>& rules, Trie& trie, const std::vector<std::stri
   trie.set_leaf(node, added);
 }
 static_assert(Trie::kNone == FieldRule::kNone);
+
+// What the route maps, or what it means where it maps nothing.
+std::vector<MappedField> FieldsOf(std::span<const gemel_field> table, const FieldMapSpec& spec) {
+  if (!spec.fields.empty()) return spec.fields;
+  if (spec.codec != Codec::kText) return AllFields(table);
+  // Where the topic names the field, its value does not come through here.
+  if (spec.text_field.empty()) return {};
+  return {{.field = spec.text_field}};
+}
+
+// Where the last rule reads.
+void Place(FieldMap::Plan& plan) {
+  const Pointer& at = plan.rules.back().at;
+  if (!at.is_outer) {
+    Hang(plan.rules, plan.places, at.tokens);
+    return;
+  }
+  plan.has_outer = true;
+  Hang(plan.rules, plan.outer_keys, {at.text});
+  Hang(plan.rules, plan.outer_places, at.tokens);
+}
 
 }  // namespace
 
@@ -76,50 +109,21 @@ FieldMap::~FieldMap() = default;
 Result<FieldMap> FieldMap::Compile(std::span<const gemel_field> table, const FieldMapSpec& spec) {
   auto plan = std::make_unique<Plan>();
   plan->table_size = table.size();
-  std::vector<MappedField> fields = spec.fields;
-  const bool is_one_text = spec.codec == Codec::kText && !spec.text_field.empty();
-  if (is_one_text && fields.empty()) fields.push_back({.field = spec.text_field});
-  if (fields.empty()) fields = AllFields(table);
-
   std::vector<bool> is_mapped(table.size());
-  for (const MappedField& mapped : fields) {
-    if (is_one_text && mapped.field != spec.text_field) {
-      return Invalid(fmt::format("{}: a text payload fills {} and nothing else", mapped.field,
-                                 spec.text_field));
-    }
+  for (const MappedField& mapped : FieldsOf(table, spec)) {
     GEMEL_TRY_LET(FieldRule rule, CompileRule(table, spec, mapped));
     if (is_mapped[rule.field]) return Invalid(fmt::format("{}: mapped twice", mapped.field));
     is_mapped[rule.field] = true;
-    const bool is_symbol = rule.type == GEMEL_SYMBOL;
-    plan->has_symbols |= is_symbol;
+    plan->has_symbols |= rule.type == GEMEL_SYMBOL;
     plan->rules.push_back(std::move(rule));
-    if (is_one_text) {
+    if (spec.codec == Codec::kText) {
       plan->text_rule = static_cast<uint32_t>(plan->rules.size() - 1);
-      continue;
+    } else {
+      Place(*plan);
     }
-    Pointer pointer{.tokens = {mapped.field}};
-    if (!mapped.at.empty()) {
-      Result<Pointer> given = ParsePointer(mapped.at);
-      if (!given.ok()) {
-        return Invalid(fmt::format("{}: {}", mapped.field, given.status().message()));
-      }
-      pointer = *std::move(given);
-    }
-    if (spec.codec == Codec::kText && (pointer.is_outer || pointer.tokens.size() != 1)) {
-      return Invalid(
-          fmt::format("{}: {} is no name that a topic may give", mapped.field, Quote(mapped.at)));
-    }
-    if (!pointer.is_outer) {
-      Hang(plan->rules, plan->places, pointer.tokens);
-      continue;
-    }
-    const std::string key = mapped.at.substr(1);
-    Hang(plan->rules, plan->outer_places, {key});
-    const bool is_known =
-        std::ranges::find(plan->outer_pointers, key) != plan->outer_pointers.end();
-    if (!is_symbol && !is_known) plan->outer_pointers.push_back(key);
   }
   plan->places.Pack();
+  plan->outer_keys.Pack();
   plan->outer_places.Pack();
   return FieldMap(std::move(plan));
 }

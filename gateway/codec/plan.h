@@ -1,6 +1,5 @@
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "gateway/codec/field_map.h"
@@ -15,12 +14,12 @@ struct FieldMap::Plan {
   bool has_symbols = false;
   std::vector<FieldRule> rules;
   Trie places;  // in the payload, or in the item
-  // In the object of what "^/" pointers read, whose keys are those pointers without the "^".
+  // What "^/" pointers read: in the object that Envelope makes, whose keys are those pointers
+  // without the "^", or in the payload where the route has no items.
+  bool has_outer = false;
+  Trie outer_keys;
   Trie outer_places;
-  std::vector<std::string> outer_pointers;  // of rules that are no symbols; each once
-  // Codec::kText: the rule of the one field that payloads fill. kNone: the topic names the field,
-  // and `places` has their names.
-  uint32_t text_rule = FieldRule::kNone;
+  uint32_t text_rule = FieldRule::kNone;  // Codec::kText: of the field that payloads fill
 };
 
 }  // namespace gemel::codec

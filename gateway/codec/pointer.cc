@@ -18,7 +18,9 @@ Result<Pointer> ParsePointer(std::string_view text) {
     pointer.is_outer = true;
     rest.remove_prefix(1);
   }
-  if (!rest.starts_with('/')) return refuse("must begin with \"/\", as in \"/engine/oil/t\"");
+  if (!rest.empty() && !rest.starts_with('/'))
+    return refuse("must begin with \"/\", as in \"/engine/oil/t\"");
+  pointer.text = rest;
   if (!IsUtf8(rest)) return refuse("is not UTF-8");
   for (size_t i = 0; i < rest.size(); ++i) {
     if (rest[i] == '/') {

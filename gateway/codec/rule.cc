@@ -239,6 +239,12 @@ std::optional<int64_t> TimeOf(const Scalar& scalar, TimeFormat format) {
   GEMEL_ASSERT(false);
 }
 
+std::optional<int64_t> IntegerOf(const Scalar& scalar) {
+  const Scalar number = Numeric(scalar);
+  if (number.kind == Kind::kInteger) return number.integer;
+  return number.kind == Kind::kDouble ? Whole(number.number) : std::nullopt;
+}
+
 std::string_view TimeFormatMeaning(TimeFormat format) {
   switch (format) {
     case TimeFormat::kSeconds:

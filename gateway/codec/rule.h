@@ -10,6 +10,7 @@
 #include "gateway/base/status.h"
 #include "gateway/base/units.h"
 #include "gateway/codec/field_map.h"
+#include "gateway/codec/pointer.h"
 #include "gateway/codec/scalar.h"
 #include "gateway/sdk/model.h"
 
@@ -28,6 +29,7 @@ struct FieldRule {
 
   std::string name;
   uint16_t field = 0;  // index in the model's table
+  Pointer at;          // unused by Codec::kText
   uint32_t type = GEMEL_NULL;
   uint32_t bytes_max = 0;  // of a text or symbol
   std::optional<Conversion> conversion;
@@ -50,6 +52,8 @@ std::optional<Refused> Convert(const FieldRule& rule, const Scalar& scalar,
 
 // A point in time in microseconds; nothing if it is none or outside of years 1 to 9999.
 std::optional<int64_t> TimeOf(const Scalar& scalar, TimeFormat format);
+// A number or numeric text without a fraction; nothing beyond 64 bits.
+std::optional<int64_t> IntegerOf(const Scalar& scalar);
 // "RFC 3339 text", "milliseconds since 1970": what TimeOf takes.
 std::string_view TimeFormatMeaning(TimeFormat format);
 
