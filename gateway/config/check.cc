@@ -56,10 +56,10 @@ Status CheckTls(const Mqtt& mqtt, const Origin& origin) {
   const struct {
     std::string_view key;
     bool is_set;
-  } kKeys[] = {{"mqtt.ca_file", !mqtt.ca_file.empty()},
-               {"mqtt.certificate_file", !mqtt.certificate_file.empty()},
-               {"mqtt.key_file", !mqtt.key_file.empty()}};
-  for (const auto& [key, is_set] : kKeys) {
+  } keys[] = {{"mqtt.ca_file", !mqtt.ca_file.empty()},
+              {"mqtt.certificate_file", !mqtt.certificate_file.empty()},
+              {"mqtt.key_file", !mqtt.key_file.empty()}};
+  for (const auto& [key, is_set] : keys) {
     if (is_set && !IsTls(mqtt.uri)) {
       return origin.Wrong(
           key,
@@ -236,12 +236,12 @@ class RouteCheck {
     const struct {
       std::string_view key;
       bool is_set;
-    } kKeys[] = {{"id", route_.id.has_value()},
-                 {"time", route_.time.has_value()},
-                 {"message_id", route_.message_id.has_value()},
-                 {"sequence", route_.sequence.has_value()},
-                 {"items", route_.items.has_value()}};
-    for (const auto& [key, is_set] : kKeys) {
+    } keys[] = {{"id", route_.id.has_value()},
+                {"time", route_.time.has_value()},
+                {"message_id", route_.message_id.has_value()},
+                {"sequence", route_.sequence.has_value()},
+                {"items", route_.items.has_value()}};
+    for (const auto& [key, is_set] : keys) {
       if (is_set) return Wrong(key, "a text payload is one value, with nothing else in it");
     }
     for (const FieldSource& field : route_.fields) {
@@ -283,9 +283,10 @@ Status Check(const Config& config, const Origin& origin) {
 }
 
 void AddNotes(Config& config) {
-  if (config.routes.empty()) config.notes.push_back("routes is empty, so no telemetry is received");
+  if (config.routes.empty())
+    config.notes.emplace_back("routes is empty, so no telemetry is received");
   if (IsTls(config.mqtt.uri) && !config.mqtt.verify_server) {
-    config.notes.push_back("mqtt.verify_server is false, so anybody can pass for the broker");
+    config.notes.emplace_back("mqtt.verify_server is false, so anybody can pass for the broker");
   }
   for (size_t i = 0; i < config.routes.size(); ++i) {
     const Route& route = config.routes[i];

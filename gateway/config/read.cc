@@ -58,12 +58,12 @@ class Section {
 
   // An empty one if there is none.
   Section Sub(const char* key) const {
-    static const json empty = json::object();
+    static const json kEmpty = json::object();
     const json* const found = Find(key);
-    return {found == nullptr ? empty : *found, base_dir_};
+    return {found == nullptr ? kEmpty : *found, base_dir_};
   }
 
-  std::string Text(const char* key, std::string fallback = {}) const {
+  std::string Text(const char* key, const std::string& fallback = {}) const {
     const json* const found = Find(key);
     return found == nullptr ? fallback : found->get<std::string>();
   }
@@ -105,7 +105,7 @@ class Section {
     return it->value;
   }
 
-  path File(const char* key, path fallback = {}) const {
+  path File(const char* key, const path& fallback = {}) const {
     const json* const found = Find(key);
     return found == nullptr ? fallback : Resolve(found->get<std::string>());
   }

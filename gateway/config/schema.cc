@@ -82,6 +82,7 @@ Found WrongType(const json& rule, const json& value, const std::string& path) {
     return std::nullopt;
   }
   std::vector<std::string_view> names;
+  names.reserve(types.size());
   for (const std::string& type : types) names.push_back(TypeName(std::string_view(type)));
   return Mistake{path,
                  fmt::format("must be {}, not {}", fmt::join(names, " or "),
@@ -149,14 +150,14 @@ Found WrongNumber(const json& rule, const json& value, const std::string& path) 
       path, fmt::format("{} is not allowed; {} to {}", value.dump(), least->dump(), most->dump())};
 }
 
-// The rule of a member, or null if the object may not have it. `free` if anything goes.
+// The rule of a member, or null if the object may not have it.
 const json* MemberRule(const json& rule, const std::string& key) {
-  static const json free = json::object();
+  static const json kAnything = json::object();
   if (const json* const properties = Entry(rule, "properties")) {
     if (const auto it = properties->find(key); it != properties->end()) return &*it;
   }
   const json* const others = Entry(rule, "additionalProperties");
-  if (others == nullptr) return &free;
+  if (others == nullptr) return &kAnything;
   return others->is_boolean() ? nullptr : others;
 }
 
@@ -229,7 +230,7 @@ Found Find(const json& rule, const json& value, const std::string& path) {
 
 // What valijson says, for the case that it refuses what the search above lets pass.
 Found Judged(const json& document) {
-  static const auto schema = [] {
+  static const auto kSchema = [] {
     auto parsed = std::make_unique<valijson::Schema>();
     valijson::SchemaParser().populateSchema(NlohmannJsonAdapter(Schema()), *parsed);
     return parsed;
@@ -237,7 +238,7 @@ Found Judged(const json& document) {
   valijson::ValidationResults results;
   valijson::Validator validator;
   try {
-    if (validator.validate(*schema, NlohmannJsonAdapter(document), &results)) return std::nullopt;
+    if (validator.validate(*kSchema, NlohmannJsonAdapter(document), &results)) return std::nullopt;
   } catch (const std::exception& e) {  // of its regular expressions
     return Mistake{{}, fmt::format("can't be validated: {}", e.what())};
   }
@@ -269,8 +270,8 @@ void Note(const json& rule, const json& value, const std::string& path,
 }  // namespace
 
 const json& Schema() {
-  static const json schema = json::parse(kSchemaText);
-  return schema;
+  static const json kSchema = json::parse(kSchemaText);
+  return kSchema;
 }
 
 const json& Resolved(const json& rule) {

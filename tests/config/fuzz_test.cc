@@ -15,6 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 namespace gemel::config {
 namespace {
 
+using namespace std::string_literals;
+
 std::string DefaultFile() {
   std::ifstream file(GEMEL_SOURCE_DIR "/conf/gemel.json");
   std::stringstream text;
@@ -58,7 +60,7 @@ TEST(ConfigFuzzTest, MutatedTextsAreAcceptedOrRefusedWithOneLine) {
       R"({"models":[{"name":"m","plugin":"p","parameters":{"a":[1]},"tables":{"t":"x.csv"}}],)"
       R"("routes":[{"topic":"t/{id}","model":"m","items":"/i","time":"^/t","message_id":"/m",)"
       R"("fields":{"a":{"at":"/b","unit":"F","values":{"ON":true}},"c":"/d"}}]})",
-      std::string("{\"shards\":2}\0GEMEL__MQTT__KEEPALIVE=5s\nGEMEL__ROUTES=[]\n", 59)};
+      "{\"shards\":2}"s + '\0' + "GEMEL__MQTT__KEEPALIVE=5s\nGEMEL__ROUTES=[]\n"};
   for (int i = 0; i < 600; ++i) {
     const std::string text = Mutated(seeds[random() % seeds.size()], random);
     SCOPED_TRACE(text);

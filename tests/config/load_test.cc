@@ -165,14 +165,15 @@ TEST(LoadTest, TablesAreResolvedAndParametersKeptAsText) {
 
 class LoadFileTest : public testing::Test {
  protected:
-  LoadFileTest() {
+  void SetUp() override {
     std::string pattern = fs::temp_directory_path() / "gemel_config_XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
   }
-  ~LoadFileTest() override { fs::remove_all(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
 
   fs::path Write(const std::string& name, std::string_view text) {
-    const fs::path path = folder_ / name;
+    fs::path path = folder_ / name;
     std::ofstream(path, std::ios::binary) << text;
     fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
     return path;

@@ -30,7 +30,7 @@ inline Config Accepted(std::string_view text, const Environment& environment = {
 inline std::string Refused(std::string_view text, const Environment& environment = {}) {
   const auto config = ParseText(text, environment);
   EXPECT_FALSE(config.ok()) << text;
-  const std::string message = config.status().message();
+  std::string message = config.status().message();
   EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   return message;
 }
