@@ -55,8 +55,8 @@ inline Status Damaged(std::string message) { return {Code::kDamaged, std::move(m
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor): reads as a return
+  // NOLINTNEXTLINE(google-explicit-constructor): reads as a return
+  Result(T value) : value_(std::move(value)) {}
   Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     GEMEL_ASSERT(!status_.ok());
   }
