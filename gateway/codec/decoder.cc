@@ -13,6 +13,23 @@ struct NumberText {
   char bytes[kNumberBytesMax];
 };
 
+// The values that need no thought; false for all others.
+bool FillPlain(const PlainRule& rule, const Scalar& scalar, std::span<gemel_value> values) {
+  gemel_value& value = values[rule.field];
+  if (rule.type == GEMEL_DOUBLE && scalar.kind == Scalar::Kind::kDouble) {
+    value.as.number = scalar.number;
+  } else if (rule.type == GEMEL_DOUBLE && scalar.kind == Scalar::Kind::kInteger) {
+    value.as.number = static_cast<double>(scalar.integer);
+  } else if (rule.type == GEMEL_INT64 && scalar.kind == Scalar::Kind::kInteger &&
+             scalar.integer != INT64_MIN) {
+    value.as.integer = scalar.integer;
+  } else {
+    return false;
+  }
+  value.type = rule.type;
+  return true;
+}
+
 }  // namespace
 
 struct Decoder::Buffers {
@@ -49,6 +66,7 @@ struct Decoder::Buffers {
                                   std::span<gemel_value> values) {
     std::optional<Refused> misfit;
     const auto visit = [&](uint32_t node, const codec::Scalar& scalar) {
+      if (FillPlain(plan.plain[places.leaf(node)], scalar, values)) return Step::kOn;
       // A meter with one line sends a number, one with two an array: whoever maps both sees either.
       if (scalar.is_container() && places.has_children(node)) return Step::kOn;
       misfit = Fill(plan, places.leaf(node), scalar, values);

@@ -122,6 +122,11 @@ Result<FieldMap> FieldMap::Compile(std::span<const gemel_field> table, const Fie
       Place(*plan);
     }
   }
+  for (const FieldRule& rule : plan->rules) {
+    const bool is_plain = !rule.conversion && rule.values.empty() && rule.next == FieldRule::kNone;
+    plan->plain.push_back(
+        {.type = is_plain ? rule.type : uint32_t{GEMEL_NULL}, .field = rule.field});
+  }
   plan->places.Pack();
   plan->outer_keys.Pack();
   plan->outer_places.Pack();

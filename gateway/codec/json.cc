@@ -81,11 +81,13 @@ Tape JsonParser::tape() const {
   return {document.tape.get(), reinterpret_cast<const char*>(document.string_buf.get())};
 }
 
-void Marks::Begin(size_t places) {
+Marks::OfWalk Marks::Begin(size_t places) {
   if (marks_.size() < places) marks_.resize(places);
-  if (++walk_ != 0) return;
-  std::ranges::fill(marks_, 0);
-  walk_ = 1;
+  if (++walk_ == 0) {
+    std::ranges::fill(marks_, 0);
+    walk_ = 1;
+  }
+  return {marks_.data(), walk_};
 }
 
 Refused TooManyMembers() {

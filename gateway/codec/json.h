@@ -62,13 +62,24 @@ class JsonParser {
 // Which places a walk has met, to see those that come twice. Reused without being cleared.
 class Marks {
  public:
-  void Begin(size_t places);
-  // False if it was marked before in this walk.
-  bool Set(uint32_t place) {
-    if (marks_[place] == walk_) return false;
-    marks_[place] = walk_;
-    return true;
-  }
+  class OfWalk {
+   public:
+    // False if it was marked before in this walk.
+    bool Set(uint32_t place) {
+      if (marks_[place] == walk_) return false;
+      marks_[place] = walk_;
+      return true;
+    }
+
+   private:
+    friend class Marks;
+    OfWalk(uint32_t* marks, uint32_t walk) : marks_(marks), walk_(walk) {}
+    uint32_t* marks_;
+    uint32_t walk_;
+  };
+
+  // Until the next Begin.
+  OfWalk Begin(size_t places);
 
  private:
   std::vector<uint32_t> marks_;
@@ -86,9 +97,10 @@ Refused KeyTwice(std::string_view key);
 // the limits of members and keys, and if a key that leads to a leaf comes twice in its object.
 // REQUIRES: the trie is packed
 template <typename Visit>
-std::optional<Refused> Walk(const Tape& tape, size_t begin, const Trie& trie, Marks& marks,
+std::optional<Refused> Walk(const Tape tape, size_t begin, const Trie& trie, Marks& marks,
                             const Visit& visit) {
   struct Level {
+    Trie::Children children;
     uint32_t node;
     uint32_t index;  // of the next element
     bool is_object;
@@ -97,7 +109,7 @@ std::optional<Refused> Walk(const Tape& tape, size_t begin, const Trie& trie, Ma
   size_t depth = 0;
   size_t members = 0;
   uint32_t node = Trie::kRoot;
-  marks.Begin(trie.size());
+  Marks::OfWalk met = marks.Begin(trie.size());
   for (size_t at = begin;;) {
     bool is_entered = tape.TypeAt(at) == '{' || tape.TypeAt(at) == '[';
     if (node != Trie::kNone && trie.leaf(node) != Trie::kNone) {
@@ -106,7 +118,11 @@ std::optional<Refused> Walk(const Tape& tape, size_t begin, const Trie& trie, Ma
       if (step == Step::kOver) is_entered = false;
     }
     if (is_entered) {
-      levels[depth++] = {node, 0, tape.TypeAt(at) == '{'};
+      Level& level = levels[depth++];
+      level.children = node == Trie::kNone ? Trie::Children{} : trie.ChildrenOf(node);
+      level.node = node;
+      level.index = 0;
+      level.is_object = tape.TypeAt(at) == '{';
       ++at;
     } else {
       at = tape.After(at);
@@ -121,8 +137,8 @@ std::optional<Refused> Walk(const Tape& tape, size_t begin, const Trie& trie, Ma
       const std::string_view key = tape.TextAt(at++);
       if (++members > kPayloadMembersMax) return TooManyMembers();
       if (key.size() > kPayloadKeyBytesMax) return KeyTooLong(key);
-      node = level.node == Trie::kNone ? Trie::kNone : trie.Child(level.node, key);
-      if (node != Trie::kNone && !marks.Set(node)) return KeyTwice(key);
+      node = level.children.Find(key);
+      if (node != Trie::kNone && !met.Set(node)) return KeyTwice(key);
     } else {
       const bool is_wanted = level.node != Trie::kNone && trie.has_indexes(level.node);
       node = is_wanted ? trie.ChildAt(level.node, level.index++) : Trie::kNone;

@@ -8,12 +8,20 @@
 
 namespace gemel::codec {
 
+// What decides most values: a rule that is neither converted nor named, the only one of its place.
+// Eight bytes instead of a rule's few hundred, so that a message touches few lines of cache.
+struct PlainRule {
+  uint32_t type = GEMEL_NULL;  // GEMEL_NULL: the rule is not of this kind
+  uint16_t field = 0;
+};
+
 // What FieldMap::Compile makes. A leaf of a trie is the first of the rules that read that place.
 struct FieldMap::Plan {
   size_t table_size = 0;
   bool has_symbols = false;
   std::vector<FieldRule> rules;
-  Trie places;  // in the payload, or in the item
+  std::vector<PlainRule> plain;  // beside `rules`
+  Trie places;                   // in the payload, or in the item
   // What "^/" pointers read: in the object that Envelope makes, whose keys are those pointers
   // without the "^", or in the payload where the route has no items.
   bool has_outer = false;

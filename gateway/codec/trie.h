@@ -27,18 +27,10 @@ class Trie {
   bool has_children(uint32_t node) const { return nodes_[node].children > 0; }
   bool has_indexes(uint32_t node) const { return nodes_[node].has_indexes; }
 
-  // kNone if nothing at or below that place is wanted. REQUIRES: packed
-  uint32_t Child(uint32_t node, std::string_view key) const {
-    const Node& parent = nodes_[node];
-    if (parent.children == 0) return kNone;
-    const Ends ends = EndsOf(key);
-    const Entry* const table = &entries_[parent.first];
-    for (uint32_t i = ends.Hash() & parent.mask;; i = (i + 1) & parent.mask) {
-      const Entry& entry = table[i];
-      if (entry.child == kNone) return kNone;
-      if (entry.ends == ends && (key.size() <= 16 || KeyAt(entry) == key)) return entry.child;
-    }
-  }
+  class Children;
+  // REQUIRES: packed. Lives as long as the trie.
+  Children ChildrenOf(uint32_t node) const;
+  uint32_t Child(uint32_t node, std::string_view key) const;
   uint32_t ChildAt(uint32_t node, uint32_t index) const;
 
  private:
@@ -57,7 +49,7 @@ class Trie {
   };
   struct Node {
     uint32_t leaf = kNone;
-    uint32_t first = 0;  // of its part of entries_, a power of two of which at most half is used
+    uint32_t first = 0;  // of its part of entries_, a power of two, at most a quarter of it used
     uint32_t mask = 0;
     uint32_t children = 0;
     bool has_indexes = false;
@@ -95,14 +87,50 @@ class Trie {
     }
     return ends;
   }
-  std::string_view KeyAt(const Entry& entry) const {
-    return std::string_view(texts_).substr(entry.text, entry.ends.size);
-  }
-
   std::vector<Node> nodes_{1};
   std::vector<Entry> entries_;
   std::string texts_;
   std::vector<Edge> edges_;  // until packed
 };
+
+// The children of one node, ready to be looked up: a walk asks for many in a row.
+class Trie::Children {
+ public:
+  // kNone if nothing at or below that place is wanted.
+  uint32_t Find(std::string_view key) const {
+    if (table_ == nullptr) return kNone;
+    const Ends ends = EndsOf(key);
+    for (uint32_t i = ends.Hash() & mask_;; i = (i + 1) & mask_) {
+      const Entry& entry = table_[i];
+      if (entry.child == kNone) return kNone;
+      if (entry.ends == ends && (key.size() <= 16 || IsText(entry, key))) return entry.child;
+    }
+  }
+
+ private:
+  friend class Trie;
+  bool IsText(const Entry& entry, std::string_view key) const {
+    return std::memcmp(texts_ + entry.text, key.data(), key.size()) == 0;
+  }
+
+  // Not initialized, so that a walk's stack of levels costs nothing: Children{} has none.
+  const Entry* table_;
+  const char* texts_;
+  uint32_t mask_;
+};
+
+inline Trie::Children Trie::ChildrenOf(uint32_t node) const {
+  Children children{};
+  const Node& parent = nodes_[node];
+  if (parent.children == 0) return children;
+  children.table_ = &entries_[parent.first];
+  children.mask_ = parent.mask;
+  children.texts_ = texts_.data();
+  return children;
+}
+
+inline uint32_t Trie::Child(uint32_t node, std::string_view key) const {
+  return ChildrenOf(node).Find(key);
+}
 
 }  // namespace gemel::codec

@@ -48,8 +48,14 @@ const gemel_field kTable[] = {
     Telemetry("lon", "deg", GEMEL_DOUBLE, 8),
 };
 
-std::string Written(const gemel_value& value) {
+}  // namespace
+
+std::span<const gemel_field> TestTable() { return kTable; }
+
+std::string WrittenValue(const gemel_value& value) {
   switch (value.type) {
+    case GEMEL_NULL:
+      return "null";
     case GEMEL_BOOL:
       return value.as.integer != 0 ? "true" : "false";
     case GEMEL_DOUBLE:
@@ -60,10 +66,6 @@ std::string Written(const gemel_value& value) {
       return fmt::format("{}", value.as.integer);
   }
 }
-
-}  // namespace
-
-std::span<const gemel_field> TestTable() { return kTable; }
 
 uint16_t Index(std::string_view name) {
   for (uint16_t i = 0; i < std::size(kTable); ++i) {
@@ -94,7 +96,7 @@ std::string Decoded(Decoder& decoder, const FieldMap& map, Codec codec, std::str
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i].type == GEMEL_NULL) continue;
     if (!text.empty()) text += ' ';
-    text += fmt::format("{}={}", kTable[i].name, Written(values[i]));
+    text += fmt::format("{}={}", kTable[i].name, WrittenValue(values[i]));
   }
   return text;
 }

@@ -33,6 +33,7 @@ class Padded {
 // The values that are not null as "speed_kmh=88 name=abc", or the refusal as "! detail".
 std::string Decoded(Decoder& decoder, const FieldMap& map, Codec codec, std::string_view payload,
                     std::string_view outer = {});
+std::string WrittenValue(const gemel_value& value);
 // With the default map of JSON.
 std::string DecodedJson(std::string_view payload);
 
