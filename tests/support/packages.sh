@@ -4,12 +4,14 @@
 # Prints the names in conf/packages.txt that are not installed. One look at dpkg's database, so that
 # it costs nothing when there are none.
 missing_packages() {
-  local names
-  names=$(sed -e 's/#.*//' "$1" | tr -s '[:space:]' '\n' | sed '/^$/d' | sort -u)
+  local names name installed
+  names=$(sed -e 's/#.*//' "$1")
   # shellcheck disable=SC2086  # one argument a name
-  comm -23 <(printf '%s\n' "$names") <(
-    dpkg-query -W -f='${db:Status-Status} ${Package}\n' $names 2>/dev/null |
-      sed -n 's/^installed //p' | sort -u)
+  installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $names 2>/dev/null |
+    sed -n 's/^installed //p')
+  for name in $names; do
+    [[ $'\n'$installed$'\n' == *$'\n'"$name"$'\n'* ]] || printf '%s ' "$name"
+  done
 }
 
 # install_packages ROOT: installs what conf/packages.txt names and this machine lacks, as root or
@@ -20,8 +22,8 @@ install_packages() {
     echo "This is not Debian: provide what $1/conf/packages.txt names; going on without a look." >&2
     return 0
   fi
-  missing=$(missing_packages "$1/conf/packages.txt" | tr '\n' ' ')
-  [[ -n ${missing// /} ]] || return 0
+  missing=$(missing_packages "$1/conf/packages.txt")
+  [[ -n $missing ]] || return 0
   if [[ $(id -u) != 0 ]]; then
     if ! command -v sudo >/dev/null; then
       echo "Packages are missing and there is neither root nor sudo. As root: apt-get install $missing" >&2
@@ -37,7 +39,7 @@ install_packages() {
   # shellcheck disable=SC2086  # one argument a name
   if ! "${as_root[@]}" "${apt[@]}" update ||
     ! "${as_root[@]}" "${apt[@]}" install -y --no-install-recommends $missing; then
-    echo "apt-get failed; what is still missing: $(missing_packages "$1/conf/packages.txt" | tr '\n' ' ')" >&2
+    echo "apt-get failed; what is still missing: $(missing_packages "$1/conf/packages.txt")" >&2
     return 1
   fi
 }
