@@ -22,8 +22,6 @@ using boost::system::error_code;
 // How long, and for how much, a client that was refused is listened to before the socket closes.
 constexpr std::chrono::milliseconds kDrainTime{2'000};
 constexpr size_t kDrainBytesMax = size_t{32} << 20;
-// A reader slower than this is dropped.
-constexpr size_t kReadBytesPerSecond = 128 * 1'024;
 constexpr std::chrono::hours kForever{24 * 365};
 
 std::string Date() {
@@ -219,8 +217,9 @@ void Connection::Respond(Response response) {
   head_ = WriteHead(response, after_, Date());
   if (!is_head_) body_ = std::move(response.body);
   service_.response_bytes += body_.size();
-  Enter(Phase::kWriting,
-        service_.options.write_timeout + std::chrono::seconds(body_.size() / kReadBytesPerSecond));
+  const auto taking =
+      std::chrono::seconds(body_.size() / service_.options.read_bytes_per_second_min);
+  Enter(Phase::kWriting, service_.options.write_timeout + taking);
   const std::array<asio::const_buffer, 2> buffers{asio::buffer(head_), asio::buffer(body_)};
   asio::async_write(socket_, buffers, [self = shared_from_this()](const error_code& error, size_t) {
     if (self->phase_ != Phase::kWriting) return;

@@ -27,8 +27,9 @@ struct ServerOptions {
   // From a request's first byte to the end of its header, and from there to the end of its body.
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{10'000};
-  // To take a response, and 1 s more for every 128 KiB of it.
+  // To take a response, and as much more as its bytes take the slowest reader that is waited for.
   std::chrono::milliseconds write_timeout{10'000};
+  size_t read_bytes_per_second_min = 128 * 1'024;
 };
 
 // HTTP/1.1 for people and dashboards. One thread drives all sockets; handlers that may wait run on

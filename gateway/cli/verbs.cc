@@ -1,0 +1,26 @@
+#include "gateway/cli/verbs.h"
+
+#include "gateway/cli/check.h"
+#include "gateway/cli/get.h"
+#include "gateway/cli/list.h"
+#include "gateway/cli/models.h"
+#include "gateway/cli/replay.h"
+#include "gateway/cli/run.h"
+#include "gateway/cli/simulate.h"
+
+namespace gemel::cli {
+
+std::span<const Verb> Verbs() {
+  static constexpr Verb kVerbs[] = {
+    {"run", "runs the gateway in the foreground", RunMain},
+    {"check", "says whether a configuration would be accepted", CheckMain},
+    {"models", "lists the models of a running gateway", ModelsMain},
+    {"list", "lists the twins of a model", ListMain},
+    {"get", "shows one twin", GetMain},
+    {"replay", "publishes recorded data to a broker", ReplayMain},
+    {"simulate", "runs simulated devices against a broker", SimulateMain},
+  };
+  return kVerbs;
+}
+
+}  // namespace gemel::cli
