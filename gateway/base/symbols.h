@@ -27,7 +27,7 @@ class Symbols {
   size_t size() const { return size_.load(std::memory_order_acquire); }
 
  private:
-  static constexpr size_t kBlock = 1'024;
+  static constexpr size_t kBlock = 64;
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
