@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <limits>
 #include <mutex>
@@ -18,6 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using std::chrono_literals::operator""s;
 
 constexpr int kConnectSeconds = 5;
 constexpr size_t kPacketIds = 65'536;
@@ -109,32 +111,42 @@ class PahoPublisher final : public Publisher {
   std::vector<int> just_delivered_;
 };
 
-// A list of MQTT 5 properties that frees what Paho allocates for it.
-class Properties {
+// A list of one MQTT 5 property. Not made by Paho's functions, because in this program they are
+// those of the asynchronous library, whose memory comes and goes with its clients.
+class Property {
  public:
-  Properties() = default;
-  ~Properties() { MQTTProperties_free(&list_); }
-  Properties(const Properties&) = delete;
-  Properties& operator=(const Properties&) = delete;
-
-  void Add(MQTTPropertyCodes code, uint32_t value) {
-    MQTTProperty property{};
-    property.identifier = code;
-    if (MQTTProperty_getType(code) == MQTTPROPERTY_TYPE_BYTE) {
-      property.value.byte = static_cast<unsigned char>(value);
-    } else {
-      property.value.integer4 = value;
-    }
-    MQTTProperties_add(&list_, &property);
+  static Property Byte(MQTTPropertyCodes code, uint8_t value) {
+    Property property(code, 1 + sizeof value);
+    property.property_.value.byte = value;
+    return property;
   }
-  MQTTProperties* list() { return &list_; }
+  static Property FourBytes(MQTTPropertyCodes code, uint32_t value) {
+    Property property(code, 1 + sizeof value);
+    property.property_.value.integer4 = value;
+    return property;
+  }
+  // Lives as long as this.
+  MQTTProperties list() {
+    return {.count = 1, .max_count = 1, .length = encoded_bytes_, .array = &property_};
+  }
 
  private:
-  MQTTProperties list_ = MQTTProperties_initializer;
+  Property(MQTTPropertyCodes code, int encoded_bytes) : encoded_bytes_(encoded_bytes) {
+    property_.identifier = code;
+  }
+
+  MQTTProperty property_{};
+  int encoded_bytes_;
 };
 
-bool IsSuccess(const MQTTResponse& response) {
-  return response.reasonCode == MQTTREASONCODE_SUCCESS;
+// Paho also keeps its own, negative errors in the enumeration of the broker's answers, which can't
+// hold them by the rules of C++.
+int TakeOutcome(const MQTTResponse& response) {
+  int outcome = 0;
+  static_assert(sizeof(outcome) == sizeof(response.reasonCode));
+  std::memcpy(&outcome, &response.reasonCode, sizeof outcome);
+  MQTTResponse_free(response);
+  return outcome;
 }
 
 const char* OrNull(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
@@ -205,30 +217,26 @@ Status PahoPublisher::Open(const Uri& uri, MQTTClient client) {
     if (outcome == MQTTCLIENT_SUCCESS) return Status::Ok();
     return Unavailable(ConnectFailure(connection_, uri, outcome, ""));
   }
-  Properties properties;
   // Else a broker may explain every acknowledgement at length.
-  properties.Add(MQTTPROPERTY_CODE_REQUEST_PROBLEM_INFORMATION, 0);
-  const MQTTResponse response = MQTTClient_connect5(client, &options, properties.list(), nullptr);
-  const int outcome = response.reasonCode;
-  if (IsSuccess(response)) TakeLimits(response);
-  MQTTResponse_free(response);
+  Property terse = Property::Byte(MQTTPROPERTY_CODE_REQUEST_PROBLEM_INFORMATION, 0);
+  MQTTProperties properties = terse.list();
+  const MQTTResponse response = MQTTClient_connect5(client, &options, &properties, nullptr);
+  TakeLimits(response);
+  const int outcome = TakeOutcome(response);
   if (outcome == MQTTCLIENT_SUCCESS) return Status::Ok();
   return Unavailable(ConnectFailure(connection_, uri, outcome, ""));
 }
 
 // What the broker says it can take; Paho enforces the first by sleeping, the second not at all.
 void PahoPublisher::TakeLimits(const MQTTResponse& response) {
-  MQTTProperties* properties = response.properties;
-  if (properties == nullptr) return;
-  if (MQTTProperties_hasProperty(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM) != 0) {
-    const int most = MQTTProperties_getNumericValue(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
-    window_ = std::min(window_, static_cast<size_t>(std::max(most, 1)));
-  }
-  if (MQTTProperties_hasProperty(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE) != 0) {
-    const int most =
-        MQTTProperties_getNumericValue(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE);
-    // Above 2^31 the number comes out negative, and means no limit.
-    if (most > 0) packet_bytes_max_ = std::min(packet_bytes_max_, static_cast<size_t>(most));
+  if (response.properties == nullptr) return;
+  for (int i = 0; i < response.properties->count; ++i) {
+    const MQTTProperty& property = response.properties->array[i];
+    if (property.identifier == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM) {
+      window_ = std::clamp<size_t>(property.value.integer2, 1, window_);
+    } else if (property.identifier == MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE) {
+      packet_bytes_max_ = std::min<size_t>(packet_bytes_max_, property.value.integer4);
+    }
   }
 }
 
@@ -316,18 +324,14 @@ int PahoPublisher::Send(const Outbound& message, int& packet_id) {
     return MQTTClient_publish(client_, message.topic.c_str(), size, message.payload.data(),
                               message.qos, retained, &packet_id);
   }
-  Properties properties;
-  if (message.expiry) {
-    const int64_t most = std::numeric_limits<uint32_t>::max();
-    const int64_t expiry = std::clamp<int64_t>(message.expiry->count(), 0, most);
-    properties.Add(MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL, static_cast<uint32_t>(expiry));
-  }
-  const MQTTResponse response =
-      MQTTClient_publish5(client_, message.topic.c_str(), size, message.payload.data(), message.qos,
-                          retained, properties.list(), &packet_id);
-  const int outcome = response.reasonCode;
-  MQTTResponse_free(response);
-  return outcome;
+  const int64_t most = std::numeric_limits<uint32_t>::max();
+  const int64_t expiry = std::clamp<int64_t>(message.expiry.value_or(0s).count(), 0, most);
+  Property expires =
+      Property::FourBytes(MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL, static_cast<uint32_t>(expiry));
+  MQTTProperties properties = expires.list();
+  return TakeOutcome(MQTTClient_publish5(client_, message.topic.c_str(), size,
+                                         message.payload.data(), message.qos, retained,
+                                         message.expiry ? &properties : nullptr, &packet_id));
 }
 
 void PahoPublisher::Enter(int packet_id, Slot slot) {

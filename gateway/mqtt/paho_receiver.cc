@@ -66,6 +66,7 @@ class PahoReceiver final : public Receiver, private paho::iaction_listener {
   bool AwaitEnd(milliseconds patience);
   std::string WhyEnded(const char* unanswered);
   void Disconnect();
+  void DropClient();
   void Report(bool is_receiving, const std::string& why);
 
   // On Paho's, under its lock: they take our mutex, so it is never held across a call of Paho.
@@ -163,7 +164,7 @@ void PahoReceiver::Run() {
       backoff_.Reset();
       failures_in_a_row_ = 0;
     } else if (++failures_in_a_row_ >= kFailuresPerClient) {
-      client_.reset();
+      DropClient();
       failures_in_a_row_ = 0;
     }
     const milliseconds delay = was_connected ? backoff_.Next(kDelayAfterLossMax) : backoff_.Next();
@@ -185,7 +186,7 @@ bool PahoReceiver::Serve() {
     if (was_connected) why = Use();
   } catch (const std::exception& error) {
     why = "connection to broker " + uri_.Text() + " is unusable: " + error.what();
-    client_.reset();
+    DropClient();
   }
   is_receiving_ = false;
   if (!why.empty()) Report(false, why);
@@ -345,7 +346,7 @@ std::string PahoReceiver::WhyEnded(const char* unanswered) {
     if (is_stopping_) return "";
     if (is_lost_) return "connection to broker " + uri_.Text() + " lost" + lost_why_;
   }
-  client_.reset();
+  DropClient();
   return "no answer to " + std::string(unanswered) + " from broker " + uri_.Text();
 }
 
@@ -358,6 +359,14 @@ void PahoReceiver::Disconnect() {
   } catch (const std::exception&) {
     // It has gone already, which is what we want.
   }
+  DropClient();
+}
+
+// Paho frees the broker's answer to CONNECT after the client that got it. If that was its last one,
+// its list of memory is gone by then and the answer leaks: so there is another for this moment.
+void PahoReceiver::DropClient() {
+  if (client_ == nullptr) return;
+  const paho::async_client last(uri_.ForPaho(), connection_.client_id);
   client_.reset();
 }
 

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "gateway/mqtt/client.h"
 #include "tests/support/process.h"
 
@@ -105,6 +107,10 @@ class Inbox {
   std::vector<Message> messages_;
   std::vector<State> states_;
 };
+
+inline std::string VersionName(const ::testing::TestParamInfo<Version>& version) {
+  return version.param == Version::k5 ? "Mqtt5" : "Mqtt311";
+}
 
 // As the tests connect: short waits, so that they don't take minutes.
 inline Connection ConnectionTo(const std::string& uri, Version version = Version::k5) {

@@ -31,10 +31,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kPatience{30};
 
-std::string VersionName(const ::testing::TestParamInfo<Version>& info) {
-  return info.param == Version::k5 ? "Mqtt5" : "Mqtt311";
-}
-
 class PahoPublisherTest : public ::testing::TestWithParam<Version> {
  protected:
   static constexpr const char* kWillTopic = "gemel/status";
@@ -154,7 +150,8 @@ TEST_P(PahoPublisherTest, IsFullRatherThanWaitingForABrokerThatSleeps) {
     }
     tokens.insert(*token);
   }
-  EXPECT_LT(longest, 90ms);  // Paho would sleep a tenth of a second
+  // Paho would sleep until the broker wakes. Far more than it takes, because we may not be scheduled.
+  EXPECT_LT(longest, 3s);
   EXPECT_GT(tokens.size(), 1'000u);
   std::vector<Publisher::Token> none;
   publisher->Acknowledged(none, 1ms);

@@ -25,10 +25,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-std::string VersionName(const ::testing::TestParamInfo<Version>& info) {
-  return info.param == Version::k5 ? "Mqtt5" : "Mqtt311";
-}
-
 class PahoReceiverTest : public ::testing::TestWithParam<Version> {
  protected:
   PahoReceiverTest() { EXPECT_TRUE(broker_.Start().ok()); }
