@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
+
+#include "gateway/simulate/delivery.h"
 
 namespace gemel::simulate {
 namespace {
@@ -17,149 +16,97 @@ using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 // How long a call waits, so that progress is shown and a lost connection is seen.
-constexpr milliseconds kSlice{100};
-constexpr milliseconds kReconnectMin{100};
-constexpr milliseconds kReconnectMax{5'000};
-// Acknowledgements are collected after so many messages, else the list of them grows.
-constexpr uint64_t kBatch = 256;
+constexpr nanoseconds kSlice = 100ms;
 
 class Run {
  public:
   Run(const ReplaySet& set, const ReplayOptions& options, const ReplayWorld& world)
       : rows_(set.rows),
         options_(options),
-        clock_(world.clock),
-        publisher_(world.publisher),
-        world_(world) {
+        world_(world),
+        delivery_(world.publisher, world.clock, Events()) {
     summary_.rows = set.rows_total;
     summary_.skipped = set.skipped;
-    for (const ReplayRow& row : rows_) {
-      if (summary_.first == kNoTime || row.at < summary_.first) summary_.first = row.at;
-      summary_.last = std::max(summary_.last, row.at);
-    }
+    if (rows_.empty()) return;
+    const auto [first, last] = std::ranges::minmax(rows_, {}, &ReplayRow::at);
+    summary_.first = first.at;
+    summary_.last = last.at;
   }
 
   Result<ReplaySummary> Go() {
-    GEMEL_TRY(publisher_.Connect());
-    start_ = progress_at_ = clock_.Steady();
-    while (summary_.acknowledged < rows_.size()) GEMEL_TRY(Step());
-    summary_.seconds = std::chrono::duration<double>(clock_.Steady() - start_).count();
-    publisher_.Disconnect();
-    Report();
+    GEMEL_TRY(delivery_.Connect());
+    start_ = progress_at_ = world_.clock.Steady();
+    while (next_ < rows_.size() || !delivery_.is_empty()) {
+      GEMEL_TRY(Step());
+      if (!refused_.ok()) return std::move(refused_);
+    }
+    summary_.seconds = std::chrono::duration<double>(world_.clock.Steady() - start_).count();
+    summary_.sent_again = delivery_.repeated();
+    world_.publisher.Disconnect();
     return summary_;
   }
 
  private:
-  // Sends one row if one may be sent now, else waits for something to change.
+  DeliveryEvents Events() {
+    return {.on_sent = [this](uint64_t, nanoseconds) { ++summary_.sent; },
+            .on_acknowledged =
+                [this](uint64_t) {
+                  ++summary_.acknowledged;
+                  progress_at_ = world_.clock.Steady();
+                },
+            .on_refused =
+                [this](uint64_t row, const Status& why) {
+                  refused_ = Invalid(fmt::format("message {}: {}", row + 1, why.message()));
+                }};
+  }
+
   Status Step() {
-    const std::optional<size_t> row = NextRow();
-    const nanoseconds early = row ? Early(*row) : kSlice;
-    if (early > 0ns) {
-      // Else Publish sees it.
-      if (!publisher_.is_connected()) return Reconnect();
-      return Wait(std::min<nanoseconds>(early, kSlice));
+    nanoseconds rest = kSlice;
+    for (; next_ < rows_.size() && delivery_.has_room(); ++next_) {
+      rest = std::min(Early(rows_[next_]), kSlice);
+      if (rest > 0ns) break;
+      rest = kSlice;
+      const ReplayRow& row = rows_[next_];
+      delivery_.Offer({.topic = row.topic, .payload = row.payload, .qos = options_.qos}, next_);
     }
-    auto token = publisher_.Publish(
-        {.topic = rows_[*row].topic, .payload = rows_[*row].payload, .qos = options_.qos});
-    if (token.ok()) {
-      Sent(*row, *token);
-      return ++since_collect_ < kBatch ? Status::Ok() : Wait(0ms);
-    }
-    switch (token.status().code()) {
-      case Code::kFull:
-        return publisher_.is_connected() ? Wait(kSlice) : Reconnect();
-      case Code::kUnavailable:
-        return Reconnect();
-      default:
-        return std::move(token).status();
-    }
-  }
-
-  // What a broken connection has left behind comes first.
-  std::optional<size_t> NextRow() const {
-    if (!again_.empty()) return again_.front();
-    if (next_ < rows_.size()) return next_;
-    return std::nullopt;
-  }
-
-  void Sent(size_t row, mqtt::Publisher::Token token) {
-    in_flight_.emplace(token, row);
-    if (!again_.empty()) {
-      again_.pop_front();
-      ++summary_.sent_again;
+    if (delivery_.is_connected() && !delivery_.is_empty()) {
+      delivery_.Pump(std::chrono::ceil<milliseconds>(rest));
     } else {
-      ++next_;
-      ++summary_.sent;
+      // There is nothing that it could wait for.
+      world_.sleep(rest);
+      delivery_.Pump(0ms);
     }
-  }
-
-  nanoseconds Early(size_t row) const {
-    if (!options_.speed) return 0ns;
-    const std::chrono::duration<double, std::nano> after =
-        (rows_[row].due - rows_.front().due) / *options_.speed;
-    const auto due = start_ + nanoseconds(std::llround(after.count()));
-    return due - clock_.Steady();
-  }
-
-  Status Wait(nanoseconds wait) {
-    since_collect_ = 0;
-    tokens_.clear();
-    const nanoseconds now = clock_.Steady();
-    // With nothing in flight nothing can be acknowledged, and the publisher need not wait.
-    if (in_flight_.empty()) {
-      if (wait > 0ns) world_.sleep(wait);
-      progress_at_ = now;
-    } else {
-      publisher_.Acknowledged(tokens_, std::chrono::ceil<milliseconds>(wait));
-    }
-    for (const auto token : tokens_) {
-      // Tokens of a connection that broke are forgotten.
-      if (in_flight_.erase(token) > 0) ++summary_.acknowledged;
-    }
-    if (!tokens_.empty()) progress_at_ = now;
-    Report();
-    if (now - progress_at_ <= options_.patience) return Status::Ok();
-    return Unavailable(
-        fmt::format("the broker has acknowledged nothing for {} s; {} of {} rows are",
-                    options_.patience / 1s, summary_.acknowledged, rows_.size()));
-  }
-
-  Status Reconnect() {
-    // What was acknowledged before it broke counts.
-    GEMEL_TRY(Wait(0ms));
-    std::vector<size_t> left(again_.begin(), again_.end());
-    for (const auto& [token, row] : in_flight_) left.push_back(row);
-    in_flight_.clear();
-    std::ranges::sort(left);
-    again_.assign(left.begin(), left.end());
-    const nanoseconds since = clock_.Steady();
-    for (milliseconds backoff = kReconnectMin;; backoff = std::min(2 * backoff, kReconnectMax)) {
-      Status status = publisher_.Connect();
-      progress_at_ = clock_.Steady();
-      if (status.ok()) return status;
-      if (progress_at_ - since > options_.patience || status.code() == Code::kInvalid)
-        return status;
-      world_.sleep(backoff);
-    }
-  }
-
-  void Report() const {
     if (world_.on_progress)
       world_.on_progress({.acknowledged = summary_.acknowledged, .rows = rows_.size()});
+    return CheckPatience();
+  }
+
+  // How long the row is not due yet; none if it is.
+  nanoseconds Early(const ReplayRow& row) const {
+    if (!options_.speed) return 0ns;
+    const std::chrono::duration<double, std::nano> after =
+        (row.due - rows_.front().due) / *options_.speed;
+    const nanoseconds due = start_ + nanoseconds(std::llround(after.count()));
+    return std::max<nanoseconds>(due - world_.clock.Steady(), 0ns);
+  }
+
+  Status CheckPatience() {
+    const nanoseconds now = world_.clock.Steady();
+    if (delivery_.is_connected() && delivery_.is_empty()) progress_at_ = now;
+    if (now - progress_at_ <= options_.patience) return Status::Ok();
+    return Unavailable(fmt::format("{} of {} messages are acknowledged, and none for {} s{}{}",
+                                   summary_.acknowledged, rows_.size(), options_.patience / 1s,
+                                   delivery_.why().empty() ? "" : ": ", delivery_.why()));
   }
 
   const std::vector<ReplayRow>& rows_;
   const ReplayOptions& options_;
-  const Clock& clock_;
-  mqtt::Publisher& publisher_;
   const ReplayWorld& world_;
 
   ReplaySummary summary_;
-  size_t next_ = 0;           // the first row never sent
-  std::deque<size_t> again_;  // rows to be sent again, in order
-  std::unordered_map<mqtt::Publisher::Token, size_t> in_flight_;
-  std::vector<mqtt::Publisher::Token> tokens_;
-  uint64_t since_collect_ = 0;
+  Delivery delivery_;
+  Status refused_;
+  size_t next_ = 0;  // the first row not yet offered
   nanoseconds start_{};
   nanoseconds progress_at_{};
 };

@@ -43,6 +43,8 @@ struct ReplayMap {
   std::optional<char> separator;     // of CSV
   std::vector<std::string> columns;  // of CSV without a header row
 
+  // Whether rows have times to go by.
+  bool has_time() const { return time.has_value() || time_step.has_value(); }
   // Only CSV has these.
   bool is_for_csv() const { return separator.has_value() || !columns.empty() || !strings.empty(); }
 };
