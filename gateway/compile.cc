@@ -1,8 +1,8 @@
 #include "gateway/compile.h"
 
-#include <fmt/format.h>
-
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "gateway/ingest/compile_route.h"
 #include "gateway/model/plugin.h"
@@ -12,8 +12,8 @@
 namespace gemel {
 namespace {
 
-Result<twin::ModelEntry> CompileModel(const config::Model& model, const std::filesystem::path& folder,
-                                      Symbols& symbols) {
+Result<twin::ModelEntry> CompileModel(const config::Model& model,
+                                      const std::filesystem::path& folder, Symbols& symbols) {
   GEMEL_TRY_LET(const std::filesystem::path path, model::FindPlugin(model.plugin, folder));
   GEMEL_TRY_LET(const gemel_model* table, model::LoadPlugin(path));
   std::vector<std::unique_ptr<const model::TableFile>> tables;
@@ -26,7 +26,8 @@ Result<twin::ModelEntry> CompileModel(const config::Model& model, const std::fil
   twin::ModelEntry entry;
   GEMEL_TRY_LET(entry.model, model::Model::Create(*table, options));
   if (!model.profile.empty()) {
-    GEMEL_TRY_LET(model::Profile profile, model::Profile::Load(model.profile, entry.model->fields(), symbols));
+    GEMEL_TRY_LET(model::Profile profile,
+                  model::Profile::Load(model.profile, entry.model->fields(), symbols));
     // Shared, because a std::function must be copyable; nobody copies it.
     entry.apply_profile = [held = std::make_shared<const model::Profile>(std::move(profile))](
                               std::string_view id, std::byte* state) { held->Apply(id, state); };

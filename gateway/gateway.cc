@@ -1,8 +1,8 @@
 #include "gateway/gateway.h"
 
-#include <fmt/format.h>
-
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "gateway/base/log.h"
 #include "gateway/mqtt/paho_publisher.h"
@@ -15,7 +15,8 @@ namespace {
 mqtt::Connection ToConnection(const config::Mqtt& mqtt) {
   return {.uri = mqtt.uri,
           .client_id = mqtt.client_id,
-          .version = mqtt.version == config::MqttVersion::k311 ? mqtt::Version::k311 : mqtt::Version::k5,
+          .version =
+              mqtt.version == config::MqttVersion::k311 ? mqtt::Version::k311 : mqtt::Version::k5,
           .keepalive = mqtt.keepalive,
           .session_expiry = mqtt.session_expiry,
           .receive_maximum = mqtt.receive_maximum,
@@ -40,7 +41,8 @@ Gateway::~Gateway() {
   if (shards_) Stop(std::chrono::milliseconds(0));
 }
 
-Result<std::unique_ptr<Gateway>> Gateway::Create(config::Config config, const std::filesystem::path& folder) {
+Result<std::unique_ptr<Gateway>> Gateway::Create(config::Config config,
+                                                 const std::filesystem::path& folder) {
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(config)));
   GEMEL_TRY_LET(gateway->compiled_, Compile(gateway->config_, folder, gateway->symbols_));
   return gateway;
@@ -48,14 +50,16 @@ Result<std::unique_ptr<Gateway>> Gateway::Create(config::Config config, const st
 
 Status Gateway::Start() {
   GEMEL_TRY_LET(epoch_, journal::Epoch::Raise(config_.journal.path));  // first: it holds the lock
-  since_ms_ = std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
+  since_ms_ =
+      std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
   MakeParts();
   GEMEL_TRY(StartHttp());
   PublishStatus();
   sender_->Start();
   shards_->Start(*sequencer_);
-  log::Info("epoch={} models={} routes={} shards={} http={}", epoch_->number(), compiled_->world.models.size(),
-            compiled_->world.routes.size(), shards_->size(), server_->address());
+  log::Info("epoch={} models={} routes={} shards={} http={}", epoch_->number(),
+            compiled_->world.models.size(), compiled_->world.routes.size(), shards_->size(),
+            server_->address());
   return receiver_->Start(  // last: no telemetry arrives before its twin can
       compiled_->subscriptions, [this](const mqtt::Inbound& message) { intake_->Handle(message); },
       [this](bool is_receiving, std::string_view why) { OnReceiverState(is_receiving, why); });
@@ -74,10 +78,12 @@ void Gateway::MakeParts() {
                              .models = world.models.size(),
                              .reconnect_min = config_.mqtt.reconnect_min,
                              .reconnect_max = config_.mqtt.reconnect_max});
-  shards_ = std::make_unique<twin::ShardSet>(world, outbox_, config_.shards, config_.limits.mailbox);
+  shards_ =
+      std::make_unique<twin::ShardSet>(world, outbox_, config_.shards, config_.limits.mailbox);
   sequencer_ = std::make_unique<journal::Sequencer>(epoch_->number(), clock_, shards_->inboxes());
   intake_ = std::make_unique<ingest::Intake>(
-      world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &outbox_, outbox_, clock_,
+      world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &outbox_,
+      outbox_, clock_,
       ingest::IntakeOptions{.payload_bytes_max = config_.limits.payload_max,
                             .event_time_ahead_max = config_.limits.event_time_ahead,
                             .drops_on_overload = config_.overload == config::Overload::kDrop});
@@ -93,14 +99,16 @@ Status Gateway::StartHttp() {
                         .intake = [this] { return IntakeCounts(); },
                         .sender = &sender_->stats(),
                         .version = kVersion};
-  GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host, .port = config_.http.listen.port},
-                                             http::MakeApi(std::move(sources))));
+  GEMEL_TRY_LET(server_, http::Server::Start(
+                             {.host = config_.http.listen.host, .port = config_.http.listen.port},
+                             http::MakeApi(std::move(sources))));
   return Status::Ok();
 }
 
 http::IntakeCounts Gateway::IntakeCounts() const {
   http::IntakeCounts counts;
-  for (const Counter& received : intake_->stats().received) counts.received.push_back(received.value());
+  for (const Counter& received : intake_->stats().received)
+    counts.received.push_back(received.value());
   for (size_t i = 0; i < kRefusals; ++i) counts.refused[i] = intake_->stats().refused[i].value();
   return counts;
 }
@@ -127,20 +135,22 @@ void Gateway::OnReceiverState(bool is_receiving, std::string_view why) {
 }
 
 void Gateway::PublishStatus() {
-  sender_->SetStatus(fmt::format(
-      R"({{"state":"online","receiving":{},"since_ms":{},"twins":{},"version":"{}"}})", is_receiving_.load(),
-      since_ms_, twins(), kVersion));
+  sender_->SetStatus(
+      fmt::format(R"({{"state":"online","receiving":{},"since_ms":{},"twins":{},"version":"{}"}})",
+                  is_receiving_.load(), since_ms_, twins(), kVersion));
 }
 
 uint64_t Gateway::twins() const {
   uint64_t twins = 0;
-  for (size_t model = 0; model < compiled_->world.models.size(); ++model) twins += shards_->twins(model);
+  for (size_t model = 0; model < compiled_->world.models.size(); ++model)
+    twins += shards_->twins(model);
   return twins;
 }
 
 http::Readiness Gateway::readiness() const {
   if (!is_receiving_.load()) return {false, "not connected and subscribed to the broker"};
-  if (!sender_->is_connected()) return {false, "the publishing client is not connected to the broker"};
+  if (!sender_->is_connected())
+    return {false, "the publishing client is not connected to the broker"};
   if (outbox_.is_over()) return {false, "the outbox is full: the broker takes effects too slowly"};
   return {true, ""};
 }

@@ -27,22 +27,24 @@
 
 namespace gemel {
 
-// The whole gateway: builds its parts from a configuration, starts them in the order of the data path
-// from its end to its beginning, and stops them the other way round. The one place that knows them all.
+// The whole gateway: builds its parts from a configuration, starts them in the order of the data
+// path from its end to its beginning, and stops them the other way round. The one place that knows
+// them all.
 class Gateway {
  public:
-  // Loads and checks everything without touching broker, network or journal: what `gemel check` does.
-  // `folder` is where the configuration lies.
-  static Result<std::unique_ptr<Gateway>> Create(config::Config config, const std::filesystem::path& folder);
+  // Loads and checks everything without touching broker, network or journal: what `gemel check`
+  // does. `folder` is where the configuration lies.
+  static Result<std::unique_ptr<Gateway>> Create(config::Config config,
+                                                 const std::filesystem::path& folder);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  // Raises the epoch, starts shards, effects, HTTP and last the receiver. Unavailable if the journal or
-  // the port can't be had; a broker that is away is not an error: connecting goes on.
+  // Raises the epoch, starts shards, effects, HTTP and last the receiver. Unavailable if the
+  // journal or the port can't be had; a broker that is away is not an error: connecting goes on.
   Status Start();
-  // Takes nothing new, applies what was taken, sends what was decided, and disconnects. False if effects
-  // were left unsent within `patience`.
+  // Takes nothing new, applies what was taken, sends what was decided, and disconnects. False if
+  // effects were left unsent within `patience`.
   bool Stop(std::chrono::milliseconds patience);
 
   // Whether messages really flow, and if not, the sentence that says why. Any thread.

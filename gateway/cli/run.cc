@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +10,8 @@
 #include <filesystem>
 #include <map>
 #include <string>
+
+#include <CLI/CLI.hpp>
 
 #include "gateway/base/log.h"
 #include "gateway/config/load.h"
@@ -48,9 +49,9 @@ bool AwaitReady(const Gateway& gateway, const sigset_t& stop) {
 
 void PrintReady(const Gateway& gateway) {
   const auto broker = mqtt::ParseUri(gateway.config().mqtt.uri);
-  const std::string line =
-      fmt::format("ready http={}:{} mqtt={} twins={}\n", gateway.config().http.listen.host, gateway.http_port(),
-                  broker.ok() ? broker->HostPort() : gateway.config().mqtt.uri, gateway.twins());
+  const std::string line = fmt::format(
+      "ready http={}:{} mqtt={} twins={}\n", gateway.config().http.listen.host, gateway.http_port(),
+      broker.ok() ? broker->HostPort() : gateway.config().mqtt.uri, gateway.twins());
   std::fputs(line.c_str(), stdout);
   std::fflush(stdout);
 }
@@ -77,9 +78,11 @@ log::Level ToLevel(config::LogLevel level) {
 int Run(const std::filesystem::path& path) {
   Result<config::Config> config = config::Load(path, config::ProcessEnvironment());
   if (!config.ok()) return Failed(config.status());
-  log::Configure(ToLevel(config->log.level),
-                 config->log.format == config::LogFormat::kJson ? log::Format::kJson : log::Format::kText);
-  for (const std::string& note : config->notes) log::Warning("configuration note={}", log::Quoted(note));
+  log::Configure(ToLevel(config->log.level), config->log.format == config::LogFormat::kJson
+                                                 ? log::Format::kJson
+                                                 : log::Format::kText);
+  for (const std::string& note : config->notes)
+    log::Warning("configuration note={}", log::Quoted(note));
   const sigset_t stop = BlockSignals();
   Result<std::unique_ptr<Gateway>> gateway =
       Gateway::Create(std::move(*config), std::filesystem::absolute(path).parent_path());

@@ -19,7 +19,11 @@ constexpr milliseconds kStatusPatience{1'000};
 
 Sender::Sender(Outbox& outbox, Parker& woken, mqtt::Publisher& publisher, const Clock& clock,
                SenderOptions options)
-    : outbox_(outbox), woken_(woken), publisher_(publisher), clock_(clock), options_(std::move(options)),
+    : outbox_(outbox),
+      woken_(woken),
+      publisher_(publisher),
+      clock_(clock),
+      options_(std::move(options)),
       backoff_(options_.reconnect_min, options_.reconnect_max) {
   // Counters don't move, so the vector is made at its size.
   stats_.commands = std::vector<SenderStats::Commands>(options_.models);
@@ -80,9 +84,11 @@ void Sender::RunOnce() {
 }
 
 void Sender::Connect() {
-  if (is_connected_.exchange(false)) log::Warning("publisher=disconnected in_flight={}", flights_.size());
+  if (is_connected_.exchange(false))
+    log::Warning("publisher=disconnected in_flight={}", flights_.size());
   if (Status status = publisher_.Connect(); !status.ok()) {
-    if (!has_failed_) log::Warning("publisher=unreachable because={}", log::Quoted(status.message()));
+    if (!has_failed_)
+      log::Warning("publisher=unreachable because={}", log::Quoted(status.message()));
     has_failed_ = true;
     next_attempt_ = std::chrono::steady_clock::now() + backoff_.Next();
     return;
@@ -99,7 +105,8 @@ void Sender::Connect() {
 }
 
 bool Sender::SendStatus() {
-  mqtt::Outbound message{.topic = options_.status_topic, .payload = {}, .qos = 1, .is_retained = true, .expiry = {}};
+  mqtt::Outbound message{
+      .topic = options_.status_topic, .payload = {}, .qos = 1, .is_retained = true, .expiry = {}};
   {
     const std::lock_guard lock(status_mutex_);
     message.payload = status_;
@@ -146,7 +153,8 @@ bool Sender::SendOne(Flight& flight) {
       return true;
     }
     // Whole seconds, rounded down so that the broker is never late; 0 would mean no expiry to some.
-    flight.message.expiry = std::max(std::chrono::seconds(1), std::chrono::floor<std::chrono::seconds>(left));
+    flight.message.expiry =
+        std::max(std::chrono::seconds(1), std::chrono::floor<std::chrono::seconds>(left));
   }
   const Result<mqtt::Publisher::Token> token = publisher_.Publish(flight.message);
   if (!token.ok()) {
@@ -165,8 +173,9 @@ void Sender::CollectAcknowledgements(milliseconds wait) {
   const auto sent_end = flights_.begin() + static_cast<std::ptrdiff_t>(waiting_from_);
   for (const mqtt::Publisher::Token token : tokens_) {
     // Tokens grow, and flights are sent in order.
-    const auto found = std::lower_bound(flights_.begin(), sent_end, token,
-                                        [](const Flight& flight, uint64_t wanted) { return flight.token < wanted; });
+    const auto found = std::lower_bound(
+        flights_.begin(), sent_end, token,
+        [](const Flight& flight, uint64_t wanted) { return flight.token < wanted; });
     if (found == sent_end || found->token != token || found->is_done) continue;
     if (found->kind == EffectKind::kCommand) stats_.commands[found->model].delivered.Add();
     if (found->kind == EffectKind::kAlert) stats_.alerts_delivered.Add();

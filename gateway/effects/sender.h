@@ -50,8 +50,9 @@ class Sender {
   void Start();
   // Any thread. Replaces the retained status message; sent again at every connect.
   void SetStatus(std::string payload);
-  // Sends what is left, waits for its acknowledgement at most `patience`, says offline and disconnects.
-  // False if something was left unsent or unacknowledged. REQUIRES: nothing is appended any more.
+  // Sends what is left, waits for its acknowledgement at most `patience`, says offline and
+  // disconnects. False if something was left unsent or unacknowledged. REQUIRES: nothing is
+  // appended any more.
   bool DrainAndStop(std::chrono::milliseconds patience);
 
   // Any thread.

@@ -1,12 +1,12 @@
 #include "gateway/ingest/compile_route.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "gateway/base/json_text.h"
 
@@ -93,15 +93,17 @@ std::string TimedFields(const model::Model& model) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-Result<Capture> CompileCapture(const config::Route& route, const std::string& name, const model::Model& model) {
+Result<Capture> CompileCapture(const config::Route& route, const std::string& name,
+                               const model::Model& model) {
   if (name == "id") return Capture{Capture::Kind::kId, 0};
   if (name == "field" && route.payload == config::Payload::kText && route.field.empty()) {
     return Capture{Capture::Kind::kFieldName, 0};
   }
   const auto field = TimedField(model, name);
   if (!field) {
-    return Invalid(fmt::format("topic \"{}\": {{{}}} names no field of model {} that messages fill; it has: {}",
-                               route.topic, name, model.name(), TimedFields(model)));
+    return Invalid(fmt::format(
+        "topic \"{}\": {{{}}} names no field of model {} that messages fill; it has: {}",
+        route.topic, name, model.name(), TimedFields(model)));
   }
   const bool is_symbol = model.fields()[*field].type == GEMEL_SYMBOL;
   return Capture{is_symbol ? Capture::Kind::kSymbol : Capture::Kind::kScalar, *field};
@@ -110,43 +112,51 @@ Result<Capture> CompileCapture(const config::Route& route, const std::string& na
 Status CheckId(const config::Route& route, const std::vector<std::string>& names) {
   const bool is_in_topic = std::ranges::find(names, "id") != names.end();
   if (is_in_topic && route.id) {
-    return Invalid(fmt::format("topic \"{}\" has {{id}} and \"id\" is given too; one of them is allowed", route.topic));
+    return Invalid(fmt::format(
+        "topic \"{}\" has {{id}} and \"id\" is given too; one of them is allowed", route.topic));
   }
   if (!is_in_topic && !route.id) {
-    return Invalid(fmt::format("topic \"{}\" has no {{id}}; add it, or \"id\" with a JSON pointer into the payload",
-                               route.topic));
+    return Invalid(fmt::format(
+        "topic \"{}\" has no {{id}}; add it, or \"id\" with a JSON pointer into the payload",
+        route.topic));
   }
   return Status::Ok();
 }
 
 // A topic that the gateway publishes to must be one topic for each twin, known from what it keeps.
-Result<route::Template> CompileCommand(const std::string& key, const std::string& text, const model::Model& model) {
+Result<route::Template> CompileCommand(const std::string& key, const std::string& text,
+                                       const model::Model& model) {
   GEMEL_TRY_LET(route::Template topic, route::Template::Parse(text));
   for (const route::Template::Level& level : topic.levels()) {
     using Kind = route::Template::Level::Kind;
     if (level.kind == Kind::kAny || level.kind == Kind::kRest) {
-      return Invalid(fmt::format("{} \"{}\": + and # are not allowed in a topic that is published to", key, text));
+      return Invalid(fmt::format(
+          "{} \"{}\": + and # are not allowed in a topic that is published to", key, text));
     }
     if (level.kind != Kind::kCapture || level.name == "id") continue;
     const auto field = TimedField(model, level.name);
-    const bool is_text = field && (model.fields()[*field].type == GEMEL_SYMBOL || model.fields()[*field].type == GEMEL_TEXT);
+    const bool is_text = field && (model.fields()[*field].type == GEMEL_SYMBOL ||
+                                   model.fields()[*field].type == GEMEL_TEXT);
     if (!is_text || model.fields()[*field].source != GEMEL_FROM_TOPIC) {
-      return Invalid(fmt::format("{} \"{}\": {{{}}} must be id or a symbol or text of model {} that topics fill", key,
-                                 text, level.name, model.name()));
+      return Invalid(fmt::format(
+          "{} \"{}\": {{{}}} must be id or a symbol or text of model {} that topics fill", key,
+          text, level.name, model.name()));
     }
   }
   return topic;
 }
 
 bool NeedsEnvelope(const config::Route& route, const codec::FieldMap& fields) {
-  return route.id || route.time || route.message_id || route.sequence || route.items || fields.has_symbols();
+  return route.id || route.time || route.message_id || route.sequence || route.items ||
+         fields.has_symbols();
 }
 
 Status Named(const config::Route& route, const Status& status) {
   return {status.code(), fmt::format("route {}: {}", route.name, status.message())};
 }
 
-Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_index, const model::Model& model) {
+Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_index,
+                                     const model::Model& model) {
   GEMEL_TRY_LET(route::Template topic, route::Template::Parse(route.topic));
   GEMEL_TRY(CheckId(route, topic.names()));
   Plan plan;
@@ -158,7 +168,8 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
     has_field_in_topic = has_field_in_topic || capture.kind == Capture::Kind::kFieldName;
     plan.captures.push_back(capture);
   }
-  GEMEL_TRY_LET(codec::FieldMap fields, codec::FieldMap::Compile(model.fields(), ToFieldMapSpec(route)));
+  GEMEL_TRY_LET(codec::FieldMap fields,
+                codec::FieldMap::Compile(model.fields(), ToFieldMapSpec(route)));
   if (NeedsEnvelope(route, fields)) {
     GEMEL_TRY_LET(plan.envelope, codec::Envelope::Compile(ToEnvelopeSpec(route), fields));
   }
@@ -167,23 +178,26 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
     GEMEL_TRY_LET(command, CompileCommand("command", route.command, model));
   }
   if (!route.command_ack.empty()) {
-    GEMEL_TRY_LET(const route::Template ack, CompileCommand("command_ack", route.command_ack, model));
+    GEMEL_TRY_LET(const route::Template ack,
+                  CompileCommand("command_ack", route.command_ack, model));
   }
-  return CompiledRoute{.route = {.name = route.name,
-                                 .model = model_index,
-                                 .telemetry = std::move(topic),
-                                 .fields = std::move(fields),
-                                 .has_field_in_topic = has_field_in_topic,
-                                 .late = route.late == config::Late::kDrop ? twin::LatePolicy::kDrop
-                                                                           : twin::LatePolicy::kNewestWins,
-                                 .command = std::move(command),
-                                 .repeat_window = route.message_id || route.sequence ? route.repeat_window : 0},
-                       .plan = std::move(plan)};
+  return CompiledRoute{
+      .route = {.name = route.name,
+                .model = model_index,
+                .telemetry = std::move(topic),
+                .fields = std::move(fields),
+                .has_field_in_topic = has_field_in_topic,
+                .late = route.late == config::Late::kDrop ? twin::LatePolicy::kDrop
+                                                          : twin::LatePolicy::kNewestWins,
+                .command = std::move(command),
+                .repeat_window = route.message_id || route.sequence ? route.repeat_window : 0},
+      .plan = std::move(plan)};
 }
 
 }  // namespace
 
-Result<CompiledRoute> CompileRoute(const config::Route& route, uint16_t model_index, const model::Model& model) {
+Result<CompiledRoute> CompileRoute(const config::Route& route, uint16_t model_index,
+                                   const model::Model& model) {
   Result<CompiledRoute> compiled = CompileUnnamed(route, model_index, model);
   if (!compiled.ok()) return Named(route, compiled.status());
   return compiled;

@@ -22,8 +22,8 @@ uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.
 }  // namespace
 
 Intake::Intake(const twin::World& world, std::vector<Plan> plans, route::Router router,
-               journal::Sequencer& sequencer, const effects::Outbox* outbox, effects::Sink& dead_letters,
-               const Clock& clock, IntakeOptions options)
+               journal::Sequencer& sequencer, const effects::Outbox* outbox,
+               effects::Sink& dead_letters, const Clock& clock, IntakeOptions options)
     : world_(world),
       plans_(std::move(plans)),
       router_(std::move(router)),
@@ -58,7 +58,8 @@ std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
   return Append();
 }
 
-std::optional<Refused> Intake::MakeRecords(const mqtt::Inbound& message, const route::Match& match) {
+std::optional<Refused> Intake::MakeRecords(const mqtt::Inbound& message,
+                                           const route::Match& match) {
   records_.clear();
   symbols_.clear();
   captures_.clear();
@@ -113,15 +114,18 @@ std::optional<Refused> Intake::AddFieldOfTopic(std::string_view name, std::strin
   const auto field = world_.models[model].model->FieldIndex(name);
   const std::span<const gemel_field> fields = world_.models[model].model->fields();
   if (!field || fields[*field].source != GEMEL_FROM_TELEMETRY) {
-    return Refused{Refusal::kFieldInvalid, fmt::format("{}: model {} has no telemetry field of this name", Quote(name),
-                                                       world_.models[model].model->name())};
+    return Refused{Refusal::kFieldInvalid,
+                   fmt::format("{}: model {} has no telemetry field of this name", Quote(name),
+                               world_.models[model].model->name())};
   }
   if (payload.empty() || payload.size() > UINT16_MAX) {
-    return Refused{Refusal::kPayloadInvalid, fmt::format("a scalar of {} bytes; 1 to 65535 are allowed", payload.size())};
+    return Refused{Refusal::kPayloadInvalid,
+                   fmt::format("a scalar of {} bytes; 1 to 65535 are allowed", payload.size())};
   }
   if (fields[*field].type == GEMEL_SYMBOL) {
     if (payload.size() > kSymbolBytesMax) {
-      return Refused{Refusal::kFieldInvalid, fmt::format("{}: more than {} bytes", name, kSymbolBytesMax)};
+      return Refused{Refusal::kFieldInvalid,
+                     fmt::format("{}: more than {} bytes", name, kSymbolBytesMax)};
     }
     AddSymbol(static_cast<uint16_t>(*field), payload);
   } else {
@@ -149,7 +153,8 @@ std::optional<Refused> Intake::AddReadings(const Plan& plan, std::string_view pa
   return std::nullopt;
 }
 
-std::optional<Refused> Intake::AddReading(const codec::Reading& reading, const journal::Record& base, Time now) {
+std::optional<Refused> Intake::AddReading(const codec::Reading& reading,
+                                          const journal::Record& base, Time now) {
   journal::Record record = base;
   record.item = reading.item;
   record.codec = static_cast<uint8_t>(reading.codec);
@@ -157,15 +162,17 @@ std::optional<Refused> Intake::AddReading(const codec::Reading& reading, const j
   record.outer = reading.outer;
   record.captures = captures_;
   if (plans_[base.route].has_payload_id) {
-    if (auto why = route::EncodeId(reading.id, ids_.emplace_back())) return Refused{Refusal::kIdInvalid, *why};
+    if (auto why = route::EncodeId(reading.id, ids_.emplace_back()))
+      return Refused{Refusal::kIdInvalid, *why};
     record.id = ids_.back();
   }
   if (reading.time_us) {
     record.event_time = Time{Duration{*reading.time_us}};
     if (record.event_time > now + options_.event_time_ahead_max) {
-      return Refused{Refusal::kTimeInvalid,
-                     fmt::format("event time {} us is more than limits.event_time_ahead ahead of the clock",
-                                 *reading.time_us)};
+      return Refused{
+          Refusal::kTimeInvalid,
+          fmt::format("event time {} us is more than limits.event_time_ahead ahead of the clock",
+                      *reading.time_us)};
     }
   }
   if (reading.message_id) {
@@ -188,7 +195,8 @@ std::optional<Refused> Intake::AddReading(const codec::Reading& reading, const j
 }
 
 std::optional<Refused> Intake::Append() {
-  if (records_.empty()) return std::nullopt;  // an array without items is a message without readings
+  if (records_.empty())
+    return std::nullopt;  // an array without items is a message without readings
   while (true) {
     const bool is_over = outbox_ != nullptr && outbox_->is_over();
     if (!is_over) {
@@ -196,14 +204,16 @@ std::optional<Refused> Intake::Append() {
         case journal::Sequencer::Outcome::kAppended:
           return std::nullopt;
         case journal::Sequencer::Outcome::kTooLarge:
-          return Refused{Refusal::kPayloadTooLarge,
-                         fmt::format("{} readings take more than half of limits.mailbox", records_.size())};
+          return Refused{
+              Refusal::kPayloadTooLarge,
+              fmt::format("{} readings take more than half of limits.mailbox", records_.size())};
         case journal::Sequencer::Outcome::kFull:
           break;
       }
     }
     if (options_.drops_on_overload) {
-      return Refused{Refusal::kOverload, is_over ? "the outbox is full" : "the mailbox of the twin's shard is full"};
+      return Refused{Refusal::kOverload,
+                     is_over ? "the outbox is full" : "the mailbox of the twin's shard is full"};
     }
     sequencer_.WaitForRoom(kRoomPatience);
   }

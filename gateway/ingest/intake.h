@@ -45,9 +45,10 @@ struct IntakeStats {
   std::array<Counter, kRefusals> refused;
 };
 
-// Turns each message into records: match, split, stamp, append. Runs inside the receiver's callback,
-// whose return lets the broker forget the message, so everything that is not refused is in a mailbox by then.
-// A refused message is counted and goes to the dead-letter topic; it never stops the next one.
+// Turns each message into records: match, split, stamp, append. Runs inside the receiver's
+// callback, whose return lets the broker forget the message, so everything that is not refused is
+// in a mailbox by then. A refused message is counted and goes to the dead-letter topic; it never
+// stops the next one.
 class Intake {
  public:
   // plans[i] belongs to world.routes[i] and to template i of the router. All outlive the intake.
@@ -66,9 +67,12 @@ class Intake {
   std::optional<Refused> MakeRecords(const mqtt::Inbound& message, const route::Match& match);
   std::optional<Refused> ReadCaptures(const mqtt::Inbound& message, const route::Match& match,
                                       journal::Record& record);
-  std::optional<Refused> AddFieldOfTopic(std::string_view name, std::string_view payload, uint16_t model);
-  std::optional<Refused> AddReadings(const Plan& plan, std::string_view payload, const journal::Record& base);
-  std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base, Time now);
+  std::optional<Refused> AddFieldOfTopic(std::string_view name, std::string_view payload,
+                                         uint16_t model);
+  std::optional<Refused> AddReadings(const Plan& plan, std::string_view payload,
+                                     const journal::Record& base);
+  std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base,
+                                    Time now);
   void AddSymbol(uint16_t field, std::string_view text);
   std::optional<Refused> Append();
   void SendDeadLetter(const mqtt::Inbound& message, const Refused& refused);

@@ -1,11 +1,12 @@
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "gateway/codec/envelope.h"
 #include "gateway/effects/payload.h"
@@ -28,7 +29,8 @@ T Required(Result<T> result) {
 // Text as the file that loaders want; gone with the object.
 class TextFile {
  public:
-  TextFile(const std::string& text) : path_(std::filesystem::temp_directory_path() / "gemel-kit-XXXXXX") {
+  TextFile(const std::string& text)
+      : path_(std::filesystem::temp_directory_path() / "gemel-kit-XXXXXX") {
     std::string name = path_.string();
     const int file = ::mkstemp(name.data());
     if (file < 0) throw std::runtime_error("no temporary file could be made");
@@ -59,14 +61,16 @@ class Collector final : public effects::Sink {
       case effects::EffectKind::kCommand: {
         std::optional<Duration> expires;
         if (json.contains("expires_ms")) {
-          expires = std::chrono::milliseconds(json["expires_ms"].get<int64_t>() - json["time_ms"].get<int64_t>());
+          expires = std::chrono::milliseconds(json["expires_ms"].get<int64_t>() -
+                                              json["time_ms"].get<int64_t>());
         }
         commands.push_back({twin, text("name"), json.at("args").dump(), expires});
         break;
       }
       case effects::EffectKind::kAlert:
-        alerts.push_back({text("twin"), text("code"), text("severity"), text("status"), text("message"),
-                          json.at("properties").dump(), json.at("count").get<int64_t>()});
+        alerts.push_back({text("twin"), text("code"), text("severity"), text("status"),
+                          text("message"), json.at("properties").dump(),
+                          json.at("count").get<int64_t>()});
         break;
       case effects::EffectKind::kDeadLetter:
         refused = text("error");
@@ -101,13 +105,16 @@ struct TestKitBase::Impl {
     return *twin;
   }
   void AddTopic(const std::vector<std::pair<std::string, std::string>>& topic,
-                std::vector<journal::RecordSymbol>& found, std::vector<journal::RecordCapture>& captures);
+                std::vector<journal::RecordSymbol>& found,
+                std::vector<journal::RecordCapture>& captures);
   void Apply(const journal::Record& record);
 };
 
-TestKitBase::TestKitBase(const gemel_model& table, TestOptions options) : impl_(std::make_unique<Impl>()) {
+TestKitBase::TestKitBase(const gemel_model& table, TestOptions options)
+    : impl_(std::make_unique<Impl>()) {
   std::vector<std::unique_ptr<const model::TableFile>> tables;
-  model::ModelOptions model_options{.name = table.name, .parameters = options.parameters, .tables = {}};
+  model::ModelOptions model_options{
+      .name = table.name, .parameters = options.parameters, .tables = {}};
   for (const auto& [name, text] : options.tables) {
     tables.push_back(Required(model::TableFile::Load(TextFile(text).path(), name)));
     model_options.tables.push_back(tables.back()->view());
@@ -115,9 +122,11 @@ TestKitBase::TestKitBase(const gemel_model& table, TestOptions options) : impl_(
   twin::ModelEntry entry;
   entry.model = Required(model::Model::Create(table, model_options));
   if (!options.profile.empty()) {
-    auto profile = std::make_shared<const model::Profile>(
-        Required(model::Profile::Load(TextFile(options.profile).path(), entry.model->fields(), impl_->symbols)));
-    entry.apply_profile = [profile](std::string_view id, std::byte* state) { profile->Apply(id, state); };
+    auto profile = std::make_shared<const model::Profile>(Required(model::Profile::Load(
+        TextFile(options.profile).path(), entry.model->fields(), impl_->symbols)));
+    entry.apply_profile = [profile](std::string_view id, std::byte* state) {
+      profile->Apply(id, state);
+    };
   }
   codec::FieldMap fields = Required(codec::FieldMap::Compile(entry.model->fields(), {}));
   codec::EnvelopeSpec spec;
@@ -168,7 +177,8 @@ void TestKitBase::Feed(std::string_view id, std::string_view json) { Feed(id, js
 void TestKitBase::Feed(std::string_view id, std::string_view json,
                        const std::vector<std::pair<std::string, std::string>>& topic) {
   if (auto why = route::CheckId(id)) throw MessageRefused(*why);
-  if (auto refused = impl_->reader.Read(*impl_->envelope, json)) throw MessageRefused(refused->detail);
+  if (auto refused = impl_->reader.Read(*impl_->envelope, json))
+    throw MessageRefused(refused->detail);
   std::vector<journal::RecordSymbol> symbols;
   std::vector<journal::RecordCapture> captures;
   impl_->AddTopic(topic, symbols, captures);
@@ -195,27 +205,34 @@ void TestKitBase::Advance(Duration duration) {
 
 Time TestKitBase::now() const { return impl_->now; }
 
-std::vector<TestCommand> TestKitBase::TakeCommands() { return std::exchange(impl_->collector.commands, {}); }
+std::vector<TestCommand> TestKitBase::TakeCommands() {
+  return std::exchange(impl_->collector.commands, {});
+}
 
-std::vector<TestAlert> TestKitBase::TakeAlerts() { return std::exchange(impl_->collector.alerts, {}); }
+std::vector<TestAlert> TestKitBase::TakeAlerts() {
+  return std::exchange(impl_->collector.alerts, {});
+}
 
 std::vector<TestAlert> TestKitBase::alerts(std::string_view id) const {
   std::vector<TestAlert> alerts;
   const twin::Twin& twin = impl_->Find(id);
   if (twin.side() == nullptr) return alerts;
   for (const twin::Alert& alert : twin.side()->alerts) {
-    alerts.push_back({std::string(id), alert.code, std::string(effects::SeverityName(alert.severity)),
-                      std::string(effects::AlertStatusName(effects::AlertStatus::kActiveUnacked)), alert.message,
-                      alert.properties, alert.count});
+    alerts.push_back({std::string(id), alert.code,
+                      std::string(effects::SeverityName(alert.severity)),
+                      std::string(effects::AlertStatusName(effects::AlertStatus::kActiveUnacked)),
+                      alert.message, alert.properties, alert.count});
   }
   return alerts;
 }
 
 std::string TestKitBase::Field(std::string_view id, std::string_view field) const {
   const auto index = impl_->model().FieldIndex(field);
-  if (!index) throw std::out_of_range(fmt::format("model {} has no field {}", impl_->model().name(), field));
+  if (!index)
+    throw std::out_of_range(fmt::format("model {} has no field {}", impl_->model().name(), field));
   std::string json;
-  model::AppendJson(model::ReadValue(impl_->model().fields()[*index], impl_->Find(id).state()), impl_->symbols, json);
+  model::AppendJson(model::ReadValue(impl_->model().fields()[*index], impl_->Find(id).state()),
+                    impl_->symbols, json);
   return json;
 }
 

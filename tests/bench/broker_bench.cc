@@ -2,7 +2,6 @@
 // throughput and CPU a message against a client that only counts, round trips against one that only
 // echoes. Figures are medians; what counts is the ratio.
 
-#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,12 +14,14 @@
 #include <fstream>
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/paho_receiver.h"
@@ -40,7 +41,8 @@ std::string InTopic(int64_t n) { return fmt::format("scenario/wa/d{}/in", n % 10
 
 // The devices' side of a 240-byte message.
 std::string InPayload(int64_t n) {
-  std::string payload = fmt::format(R"({{"n":{},"value":21.5,"note":"nothing to report","is_on":true,"pad":")", n);
+  std::string payload =
+      fmt::format(R"({{"n":{},"value":21.5,"note":"nothing to report","is_on":true,"pad":")", n);
   payload.append(238 - payload.size(), 'x');
   return payload + "\"}";
 }
@@ -104,7 +106,8 @@ int RunEcho(const std::string& uri) {
       [&](const mqtt::Inbound& message) {
         std::string topic(message.topic);
         topic.replace(topic.size() - 2, 2, "out");
-        while (!publisher->Publish({.topic = topic, .payload = std::string(message.payload)}).ok()) {
+        while (
+            !publisher->Publish({.topic = topic, .payload = std::string(message.payload)}).ok()) {
           publisher->Acknowledged(tokens, milliseconds(1));
         }
         tokens.clear();
@@ -134,14 +137,16 @@ double CpuSeconds(pid_t pid) {
 // Publishes `count` messages as fast as the broker takes them.
 class Load {
  public:
-  explicit Load(const Broker& broker) : publisher_(mqtt::MakePahoPublisher({.uri = broker.uri(), .client_id = "load"}, {})) {
+  explicit Load(const Broker& broker)
+      : publisher_(mqtt::MakePahoPublisher({.uri = broker.uri(), .client_id = "load"}, {})) {
     if (const Status status = publisher_->Connect(); !status.ok()) Give(status.message());
   }
   ~Load() { publisher_->Disconnect(); }
   void Send(int64_t first, int64_t count) {
     int64_t open = 0;
     for (int64_t n = first; n < first + count;) {
-      if (open < kWindow && publisher_->Publish({.topic = InTopic(n), .payload = InPayload(n)}).ok()) {
+      if (open < kWindow &&
+          publisher_->Publish({.topic = InTopic(n), .payload = InPayload(n)}).ok()) {
         ++open;
         ++n;
         if (n % 64 != 0) continue;
@@ -192,7 +197,8 @@ Rate MeasureCounter(int64_t count) {
   load.Send(0, count);
   if (!counter.ReadLineWith("counted")) Give("the counter lost messages");
   const double seconds = std::chrono::duration<double>(Steady::now() - start).count();
-  return {static_cast<double>(count) / seconds, (CpuSeconds(counter.pid()) - cpu) / static_cast<double>(count) * 1e6};
+  return {static_cast<double>(count) / seconds,
+          (CpuSeconds(counter.pid()) - cpu) / static_cast<double>(count) * 1e6};
 }
 
 nlohmann::json SilentConfiguration() {
@@ -218,7 +224,8 @@ Rate MeasureGateway(int64_t count) {
   load.Send(0, count);
   while (gateway.Metric(applied) < static_cast<double>(2 * count)) ::usleep(1'000);
   const double seconds = std::chrono::duration<double>(Steady::now() - start).count();
-  return {static_cast<double>(count) / seconds, (CpuSeconds(gateway.pid()) - cpu) / static_cast<double>(count) * 1e6};
+  return {static_cast<double>(count) / seconds,
+          (CpuSeconds(gateway.pid()) - cpu) / static_cast<double>(count) * 1e6};
 }
 
 struct Latency {
@@ -242,10 +249,12 @@ Latency Probe(const Broker& broker, int rate, int seconds) {
         const size_t at = message.payload.find("\"n\":");
         int64_t n = -1;
         if (at != std::string_view::npos) {
-          std::from_chars(message.payload.data() + at + 4, message.payload.data() + message.payload.size(), n);
+          std::from_chars(message.payload.data() + at + 4,
+                          message.payload.data() + message.payload.size(), n);
         }
         if (n < 0 || n >= count) return;
-        took[static_cast<size_t>(n)] = static_cast<double>(now - sent[static_cast<size_t>(n)].load()) / 1e3;
+        took[static_cast<size_t>(n)] =
+            static_cast<double>(now - sent[static_cast<size_t>(n)].load()) / 1e3;
         ++answers;
       },
       [&](bool now_receiving, std::string_view) { is_receiving = now_receiving; });
@@ -271,7 +280,9 @@ Latency Probe(const Broker& broker, int rate, int seconds) {
   receiver->Stop();
   publisher->Disconnect();
   std::ranges::sort(took);
-  const auto at = [&](double share) { return took[static_cast<size_t>(share * static_cast<double>(count - 1))]; };
+  const auto at = [&](double share) {
+    return took[static_cast<size_t>(share * static_cast<double>(count - 1))];
+  };
   return {at(0.5), at(0.99), at(0.999)};
 }
 
@@ -303,10 +314,12 @@ void PrintThroughput(int rounds, int64_t count) {
     ratio.push_back(ours.messages_per_second / floor.messages_per_second);
     cpu_ratio.push_back(ours.cpu_us / floor.cpu_us);
   }
-  fmt::print("broker qos=1 counter_per_second={:.0f} gateway_per_second={:.0f} ratio={:.2f} counter_cpu_us={:.1f} "
-             "gateway_cpu_us={:.1f} cpu_ratio={:.2f} rounds={}\n",
-             Median(counter), Median(gateway), Median(ratio), Median(counter_cpu), Median(gateway_cpu),
-             Median(cpu_ratio), rounds);
+  fmt::print(
+      "broker qos=1 counter_per_second={:.0f} gateway_per_second={:.0f} ratio={:.2f} "
+      "counter_cpu_us={:.1f} "
+      "gateway_cpu_us={:.1f} cpu_ratio={:.2f} rounds={}\n",
+      Median(counter), Median(gateway), Median(ratio), Median(counter_cpu), Median(gateway_cpu),
+      Median(cpu_ratio), rounds);
   std::fflush(stdout);
 }
 
@@ -323,10 +336,12 @@ void PrintRoundTrip(int rounds, int rate, int seconds) {
       ratio[i].push_back(b[i] / a[i]);
     }
   }
-  fmt::print("round_trip rate={} echo_us={:.0f}/{:.0f}/{:.0f} gateway_us={:.0f}/{:.0f}/{:.0f} "
-             "ratio_p50={:.2f} ratio_p99={:.2f} ratio_p999={:.2f} rounds={}\n",
-             rate, Median(echo[0]), Median(echo[1]), Median(echo[2]), Median(gateway[0]), Median(gateway[1]),
-             Median(gateway[2]), Median(ratio[0]), Median(ratio[1]), Median(ratio[2]), rounds);
+  fmt::print(
+      "round_trip rate={} echo_us={:.0f}/{:.0f}/{:.0f} gateway_us={:.0f}/{:.0f}/{:.0f} "
+      "ratio_p50={:.2f} ratio_p99={:.2f} ratio_p999={:.2f} rounds={}\n",
+      rate, Median(echo[0]), Median(echo[1]), Median(echo[2]), Median(gateway[0]),
+      Median(gateway[1]), Median(gateway[2]), Median(ratio[0]), Median(ratio[1]), Median(ratio[2]),
+      rounds);
   std::fflush(stdout);
 }
 
@@ -335,7 +350,8 @@ void PrintRoundTrip(int rounds, int rate, int seconds) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.size() == 3 && arguments[0] == "count") return gemel::RunCounter(arguments[1], std::stoll(arguments[2]));
+  if (arguments.size() == 3 && arguments[0] == "count")
+    return gemel::RunCounter(arguments[1], std::stoll(arguments[2]));
   if (arguments.size() == 2 && arguments[0] == "echo") return gemel::RunEcho(arguments[1]);
   const int rounds = arguments.empty() ? 5 : std::stoi(arguments[0]);
   gemel::PrintThroughput(rounds, 100'000);

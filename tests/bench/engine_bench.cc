@@ -1,7 +1,7 @@
-// The engine alone, fed from memory on one core: intake (match, envelope, sequence) and engine (decode,
-// find, merge, model, effects) over the truck model, 100,000 twins and 240-byte JSON messages.
+// The engine alone, fed from memory on one core: intake (match, envelope, sequence) and engine
+// (decode, find, merge, model, effects) over the truck model, 100,000 twins and 240-byte JSON
+// messages.
 
-#include <fmt/format.h>
 #include <malloc.h>
 
 #include <algorithm>
@@ -11,6 +11,8 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/ingest/compile_route.h"
@@ -61,11 +63,13 @@ std::vector<Message> MakeMessages(size_t twins, size_t rounds, int64_t start_ms)
     for (const size_t twin : order) {
       messages.push_back(
           {fmt::format("fleet/r{}/truck/truck-{}/telemetry", twin % 10, twin),
-           fmt::format(R"({{"time_ms":{},"seq":{},"latitude_deg":47.{:05},"longitude_deg":-122.{:05},"speed_kmh":{}.5,)"
-                       R"("heading_deg":{},"engine_on":true,"coolant_temp_c":88.{},"oil_temp_c":97.5,"oil_pressure_kpa":310,)"
-                       R"("fuel_fraction":0.62,"cargo_temp_c":4.{},"odometer_km":81234.5}})",
-                       start_ms + static_cast<int64_t>(round) * 1'000, round + 1, random() % 100'000,
-                       random() % 100'000, 70 + random() % 20, random() % 360, random() % 10, random() % 10)});
+           fmt::format(
+               R"({{"time_ms":{},"seq":{},"latitude_deg":47.{:05},"longitude_deg":-122.{:05},"speed_kmh":{}.5,)"
+               R"("heading_deg":{},"engine_on":true,"coolant_temp_c":88.{},"oil_temp_c":97.5,"oil_pressure_kpa":310,)"
+               R"("fuel_fraction":0.62,"cargo_temp_c":4.{},"odometer_km":81234.5}})",
+               start_ms + static_cast<int64_t>(round) * 1'000, round + 1, random() % 100'000,
+               random() % 100'000, 70 + random() % 20, random() % 360, random() % 10,
+               random() % 10)});
     }
   }
   return messages;
@@ -75,7 +79,9 @@ struct Rig {
   explicit Rig(const std::string& plugin) : clock() {
     const gemel_model* table = Required(model::LoadPlugin(plugin));
     world.symbols = &symbols;
-    world.models.push_back({Required(model::Model::Create(*table, {.name = "truck", .parameters = "{}", .tables = {}})), {}});
+    world.models.push_back({Required(model::Model::Create(
+                                *table, {.name = "truck", .parameters = "{}", .tables = {}})),
+                            {}});
     config::Route route;
     route.topic = "fleet/{region}/truck/{id}/telemetry";
     route.name = "bench";
@@ -83,14 +89,15 @@ struct Rig {
     route.time = "/time_ms";
     route.sequence = "/seq";
     route.command = "fleet/{region}/truck/{id}/command";
-    ingest::CompiledRoute compiled = Required(ingest::CompileRoute(route, 0, *world.models[0].model));
+    ingest::CompiledRoute compiled =
+        Required(ingest::CompileRoute(route, 0, *world.models[0].model));
     const route::Template topic = compiled.route.telemetry;
     world.routes.push_back(std::move(compiled.route));
     std::vector<ingest::Plan> plans;
     plans.push_back(std::move(compiled.plan));
     sequencer.emplace(1, clock, std::vector<journal::ShardInbox>{{&mailbox, &parker}});
-    intake.emplace(world, std::move(plans), Required(route::Router::Build({&topic, 1})), *sequencer, nullptr, sink,
-                   clock, ingest::IntakeOptions{});
+    intake.emplace(world, std::move(plans), Required(route::Router::Build({&topic, 1})), *sequencer,
+                   nullptr, sink, clock, ingest::IntakeOptions{});
     engine.emplace(world, sink);
   }
   void Drain() {
@@ -118,10 +125,16 @@ struct Rig {
   std::optional<twin::Engine> engine;
 };
 
-double Seconds(Steady::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double Seconds(Steady::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 void Throughput(const std::string& plugin, size_t twins, size_t rounds) {
-  const int64_t start_ms = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()).time_since_epoch().count() - 3'600'000;
+  const int64_t start_ms =
+      std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())
+          .time_since_epoch()
+          .count() -
+      3'600'000;
   const std::vector<Message> messages = MakeMessages(twins, rounds + 1, start_ms);
   size_t bytes = 0;
   for (const Message& message : messages) bytes += message.payload.size();
@@ -134,7 +147,8 @@ void Throughput(const std::string& plugin, size_t twins, size_t rounds) {
       const size_t batch = std::min<size_t>(count, 256);
       const auto before = Steady::now();
       for (size_t i = 0; i < batch; ++i, ++next) {
-        rig.intake->Handle({.topic = messages[next].topic, .payload = messages[next].payload, .qos = 1});
+        rig.intake->Handle(
+            {.topic = messages[next].topic, .payload = messages[next].payload, .qos = 1});
       }
       intake_time += Steady::now() - before;
       rig.Drain();
@@ -154,11 +168,14 @@ void Throughput(const std::string& plugin, size_t twins, size_t rounds) {
   }
   std::ranges::sort(rates);
   const double total = static_cast<double>(twins * rounds);
-  fmt::print("engine messages_per_second_core={:.0f} intake_ns={:.0f} shard_ns={:.0f} payload_bytes={:.0f} twins={} "
-             "effects={} refused={}\n",
-             rates[rates.size() / 2], intake_seconds / total * 1e9, (seconds - intake_seconds) / total * 1e9,
-             static_cast<double>(bytes) / static_cast<double>(messages.size()), rig.engine->table(0).size(),
-             rig.sink.effects, rig.sink.dead_letters);
+  fmt::print(
+      "engine messages_per_second_core={:.0f} intake_ns={:.0f} shard_ns={:.0f} "
+      "payload_bytes={:.0f} twins={} "
+      "effects={} refused={}\n",
+      rates[rates.size() / 2], intake_seconds / total * 1e9,
+      (seconds - intake_seconds) / total * 1e9,
+      static_cast<double>(bytes) / static_cast<double>(messages.size()),
+      rig.engine->table(0).size(), rig.sink.effects, rig.sink.dead_letters);
 }
 
 void Memory(const std::string& plugin, size_t twins) {
@@ -166,16 +183,18 @@ void Memory(const std::string& plugin, size_t twins) {
   const std::string payload = MakeMessages(1, 1, 1'700'000'000'000)[0].payload;
   const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
   for (size_t twin = 0; twin < twins; ++twin) {
-    rig.intake->Handle({.topic = fmt::format("fleet/r{}/truck/truck-{:016}/telemetry", twin % 10, twin),
-                        .payload = payload, .qos = 1});
+    rig.intake->Handle(
+        {.topic = fmt::format("fleet/r{}/truck/truck-{:016}/telemetry", twin % 10, twin),
+         .payload = payload,
+         .qos = 1});
     if (twin % 256 == 0) rig.Drain();
   }
   rig.Drain();
   const size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
   const double bytes = static_cast<double>(after - before) / static_cast<double>(twins);
   const uint32_t state = rig.world.models[0].model->state_size();
-  fmt::print("memory twins={} bytes_per_twin={:.0f} state={} beyond_state={:.0f}\n", twins, bytes, state,
-             bytes - state);
+  fmt::print("memory twins={} bytes_per_twin={:.0f} state={} beyond_state={:.0f}\n", twins, bytes,
+             state, bytes - state);
 }
 
 }  // namespace

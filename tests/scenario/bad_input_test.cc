@@ -42,7 +42,7 @@ const std::vector<BadInput>& BadInputs() {
       {"TopLevelArray", kGood, R"([1])", "payload_invalid", ""},
       {"TopLevelNull", kGood, "null", "payload_invalid", ""},
       {"BareString", kGood, R"("n")", "payload_invalid", ""},
-      {"DeeplyNested", kGood, Nested(20'000), "payload_invalid", "depth"},
+      {"DeeplyNested", kGood, Nested(20'000), "payload_invalid", "deeper"},
       {"InvalidUtf8", kGood, "{\"n\":1,\"note\":\"\xFF\xFE\"}", "payload_invalid", ""},
       {"LoneSurrogate", kGood, R"({"n":1,"note":"\ud800"})", "payload_invalid", ""},
       {"ByteOrderMark", kGood, "\xEF\xBB\xBF{\"n\":1}", "payload_invalid", ""},
@@ -101,6 +101,10 @@ class BadInputTest : public ::testing::TestWithParam<BadInput> {
   }
   static void Send(const std::string& topic, const std::string& payload) {
     ASSERT_TRUE(publisher_->Publish({.topic = topic, .payload = payload}).ok());
+    std::vector<mqtt::Publisher::Token> acknowledged;
+    while (acknowledged.empty() && publisher_->is_connected()) {
+      publisher_->Acknowledged(acknowledged, std::chrono::milliseconds(100));
+    }
   }
   static double Refused(const std::string& reason) {
     return gateway_->Metric("gemel_messages_refused_total{reason=\"" + reason + "\"}");
@@ -135,7 +139,7 @@ TEST_P(BadInputTest, IsADeadLetterAndTheNextGoodMessageIsAnswered) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, BadInputTest, ::testing::ValuesIn(BadInputs()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& input) { return input.param.name; });
 
 TEST_F(BadInputTest, ATopicOfTenThousandBytesIsRefusedAndTheNextGoodMessageIsAnswered) {
   Tail letters(*broker_, {"gemel/deadletter/#"});
