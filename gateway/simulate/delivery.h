@@ -41,6 +41,8 @@ class Delivery {
   void Pump(std::chrono::milliseconds wait);
   // Everything offered was acknowledged or refused.
   bool is_empty() const { return flights_.empty(); }
+  // Something waits for acknowledgements to make room for it.
+  bool is_blocked() const { return is_connected_ && waiting_from_ < flights_.size(); }
   bool is_connected() const { return is_connected_; }
   // Why the last attempt to connect failed; empty if it didn't.
   const std::string& why() const { return why_; }

@@ -269,7 +269,7 @@ void Fleet::RenderTopic(const route::Template& topic, uint32_t device, std::stri
 }
 
 // Takes the number out of {id}, then renders that device's topic: only an equal one is its own.
-std::optional<uint32_t> Fleet::DeviceOf(std::string_view topic) {
+std::optional<uint32_t> Fleet::FindDevice(std::string_view topic) {
   if (!options_.command) return std::nullopt;
   const auto& level = options_.command->levels()[id_level_];
   const std::optional<std::string_view> text = LevelOf(topic, id_level_);
@@ -286,25 +286,26 @@ std::optional<uint32_t> Fleet::DeviceOf(std::string_view topic) {
   return number - 1;
 }
 
-Fleet::Handled Fleet::HandleCommand(std::string_view topic, std::string_view payload, Time at,
+std::optional<uint32_t> Fleet::DeviceOf(std::string_view topic) {
+  const std::optional<uint32_t> device = FindDevice(topic);
+  if (!device) ++stats_.commands_foreign;
+  return device;
+}
+
+CommandOutcome Fleet::HandleCommand(uint32_t device, std::string_view payload, Time at,
                                     Time received, FleetSink& sink) {
-  GEMEL_ASSERT(now_ != kNoTime);
+  GEMEL_ASSERT(now_ != kNoTime && device < options_.devices);
   const Time next = NextAt();
   now_ = std::max(now_, next == kNoTime ? at : std::min(at, next));
-  const std::optional<uint32_t> device = DeviceOf(topic);
-  if (!device) {
-    ++stats_.commands_foreign;
-    return {CommandOutcome::kForeign, 0};
-  }
   const Result<ReceivedCommand> command = ParseCommand(payload);
   if (!command.ok()) {
     ++stats_.commands_invalid;
-    return {CommandOutcome::kInvalid, *device};
+    return CommandOutcome::kInvalid;
   }
-  const CommandOutcome outcome = Do(*device, *command, received, sink);
-  Answer(*device, *command, outcome, sink);
+  const CommandOutcome outcome = Do(device, *command, received, sink);
+  Answer(device, *command, outcome, sink);
   DropStale();
-  return {outcome, *device};
+  return outcome;
 }
 
 CommandOutcome Fleet::Do(uint32_t device, const ReceivedCommand& command, Time received,

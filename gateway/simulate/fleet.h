@@ -70,7 +70,7 @@ struct FleetStats {
   uint64_t commands_foreign = 0;  // for no device of this fleet
 };
 
-enum class CommandOutcome : uint8_t { kDone, kFailed, kRepeated, kExpired, kInvalid, kForeign };
+enum class CommandOutcome : uint8_t { kDone, kFailed, kRepeated, kExpired, kInvalid };
 
 // N devices of one model. All that they do follows from the seed, the start and the commands: the
 // same run gives the same bytes. There is no clock inside: RunOne and RunUntil move virtual time.
@@ -97,15 +97,13 @@ class Fleet {
   // All calls due by `until`; then it is `until`.
   void RunUntil(Time until, FleetSink& sink);
 
-  // Hands a command to the device whose command topic it came on and answers it, at virtual time
-  // `at` but not after the next call that is due. `received` is what the wall clock said: a command
-  // that had expired by then is not done. Whatever a stranger publishes is an outcome, no error.
-  struct Handled {
-    CommandOutcome outcome = CommandOutcome::kForeign;
-    uint32_t device = 0;
-  };
-  Handled HandleCommand(std::string_view topic, std::string_view payload, Time at, Time received,
-                        FleetSink& sink);
+  // The device whose command topic this is; a foreign one is counted.
+  std::optional<uint32_t> DeviceOf(std::string_view topic);
+  // Hands a command to the device and answers it, at virtual time `at` but not after the next call
+  // that is due. `received` is what the wall clock said: a command that had expired by then is not
+  // done. Whatever a stranger publishes is an outcome, no error.
+  CommandOutcome HandleCommand(uint32_t device, std::string_view payload, Time at, Time received,
+                               FleetSink& sink);
 
   uint32_t devices() const { return options_.devices; }
   std::string IdOf(uint32_t device) const;
@@ -142,7 +140,7 @@ class Fleet {
   void DropStale();
   void SetSegment(uint32_t device, std::string_view name, std::string_view value);
   void RenderTopic(const route::Template& topic, uint32_t device, std::string& out) const;
-  std::optional<uint32_t> DeviceOf(std::string_view topic);
+  std::optional<uint32_t> FindDevice(std::string_view topic);
   CommandOutcome Do(uint32_t device, const ReceivedCommand& command, Time received,
                     FleetSink& sink);
   void Answer(uint32_t device, const ReceivedCommand& command, CommandOutcome outcome,

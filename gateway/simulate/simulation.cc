@@ -76,7 +76,7 @@ Status Simulation::Run(const std::atomic<bool>& is_stopping, const ProgressHandl
   nanoseconds next_progress = kProgressEvery;
   while (!is_stopping && !has_ended()) {
     const nanoseconds rest = Step();
-    if (rest.count() > 0) queue_.Rest(rest);
+    if (rest.count() > 0) Rest(rest);
     if (!on_progress || Elapsed() < next_progress) continue;
     on_progress(summary());
     next_progress = Elapsed() + kProgressEvery;
@@ -143,26 +143,39 @@ nanoseconds Simulation::Step() {
   return rest;
 }
 
+// While messages wait for room on the connection, an acknowledgement is what changes something, and
+// a small window needs it at once.
+void Simulation::Rest(nanoseconds longest) {
+  if (delivery_.is_blocked()) {
+    delivery_.Pump(milliseconds(1));
+  } else {
+    queue_.Rest(longest);
+  }
+}
+
 void Simulation::HandOverCommands() {
   for (int i = 0; i < kCommandsPerStep; ++i) {
     const std::optional<CommandQueue::Entry> entry = queue_.Next();
     if (!entry) return;
+    const std::optional<uint32_t> device = fleet_.DeviceOf(entry->topic);
+    if (!device) continue;
+    // Before the device publishes what the command makes it say.
+    const std::optional<nanoseconds> latency = LatencyOf(*device, entry->arrived);
     const Time at = pacer_->VirtualNow(Elapsed()).value_or(fleet_.now());
-    const Fleet::Handled handled =
-        fleet_.HandleCommand(entry->topic, entry->payload, at, clock_.Now(), *this);
-    const bool is_first = handled.outcome == CommandOutcome::kDone ||
-                          handled.outcome == CommandOutcome::kFailed ||
-                          handled.outcome == CommandOutcome::kExpired;
-    if (is_first) Measure(handled.device, entry->arrived);
+    const CommandOutcome outcome =
+        fleet_.HandleCommand(*device, entry->payload, at, clock_.Now(), *this);
+    const bool is_first = outcome == CommandOutcome::kDone || outcome == CommandOutcome::kFailed ||
+                          outcome == CommandOutcome::kExpired;
+    if (is_first && latency) latency_.Add(*latency);
   }
 }
 
-void Simulation::Measure(uint32_t device, nanoseconds arrived) {
+// Nothing if the device had sent nothing by then.
+std::optional<nanoseconds> Simulation::LatencyOf(uint32_t device, nanoseconds arrived) const {
   for (const nanoseconds at : handed_over_[device]) {
-    if (at.count() == 0 || at > arrived) continue;
-    latency_.Add(arrived - at);
-    return;
+    if (at.count() != 0 && at <= arrived) return arrived - at;
   }
+  return std::nullopt;
 }
 
 nanoseconds Simulation::TickDue() {
@@ -205,7 +218,7 @@ void Simulation::Drain() {
   const nanoseconds deadline = clock_.Steady() + options_.drain_patience;
   while (!delivery_.is_empty() && clock_.Steady() < deadline) {
     Step();
-    queue_.Rest(kRestFull);
+    Rest(kRestFull);
   }
   lasted_ = Elapsed();
   if (receiver_ == nullptr || !delivery_.is_empty()) return;
@@ -215,7 +228,7 @@ void Simulation::Drain() {
     const uint64_t before = fleet_.stats().commands;
     Step();
     if (fleet_.stats().commands != before) quiet_since = clock_.Steady();
-    queue_.Rest(kRestFull);
+    Rest(kRestFull);
   }
 }
 

@@ -75,8 +75,10 @@ class Simulation final : private FleetSink {
 
   Status ConnectPublisher(const std::atomic<bool>& is_stopping);
   Status Subscribe(const std::atomic<bool>& is_stopping);
+  void Rest(std::chrono::nanoseconds longest);
   void HandOverCommands();
-  void Measure(uint32_t device, std::chrono::nanoseconds arrived);
+  std::optional<std::chrono::nanoseconds> LatencyOf(uint32_t device,
+                                                    std::chrono::nanoseconds arrived) const;
   std::chrono::nanoseconds TickDue();
   void Drain();
   Status Finish();

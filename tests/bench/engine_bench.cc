@@ -201,11 +201,13 @@ void Memory(const std::string& plugin, size_t twins) {
 }  // namespace gemel
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fmt::print(stderr, "usage: engine_bench TRUCK_PLUGIN\n");
+  if (argc != 2 && argc != 3) {
+    fmt::print(stderr, "usage: engine_bench TRUCK_PLUGIN [throughput|memory]\n");
     return 2;
   }
-  gemel::Throughput(argv[1], 100'000, 9);
+  const std::string part = argc == 3 ? argv[2] : "";
+  if (part != "memory") gemel::Throughput(argv[1], 100'000, 9);
+  if (part == "throughput") return 0;
   for (const size_t twins : {1'000, 100'000, 1'000'000}) gemel::Memory(argv[1], twins);
   return 0;
 }

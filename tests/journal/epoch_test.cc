@@ -1,8 +1,8 @@
 #include "gateway/journal/epoch.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "gateway/base/lsn.h"
 #include "tests/support/temp_dir.h"
@@ -48,7 +48,8 @@ TEST_F(EpochTest, TheLockEndsWithItsHolder) {
 }
 
 TEST_F(EpochTest, AFileThatIsNotWhatWasWrittenIsDamagedAndNeverGuessed) {
-  for (const char* text : {"", "17", "17 18", "17 18446744073709551598", "17 18446744073709551598\nx", "x\n"}) {
+  for (const char* text :
+       {"", "17", "17 18", "17 18446744073709551598", "17 18446744073709551598\nx", "x\n"}) {
     Raise();
     Write(text);
     const Result<Epoch> epoch = Epoch::Raise(folder_ / "journal");

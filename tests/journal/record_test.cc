@@ -1,10 +1,10 @@
 #include "gateway/journal/record.h"
 
-#include <gtest/gtest.h>
-
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace gemel::journal {
 namespace {
@@ -58,7 +58,8 @@ TEST(RecordTest, EverythingReadsBackAsItWasWritten) {
   EXPECT_EQ(view.symbols()[0].number, 77u);
   EXPECT_EQ(view.symbols()[1].is_refused, 1u);
   std::vector<std::pair<uint16_t, std::string>> seen;
-  view.ForEachCapture([&](uint16_t field, std::string_view text) { seen.emplace_back(field, text); });
+  view.ForEachCapture(
+      [&](uint16_t field, std::string_view text) { seen.emplace_back(field, text); });
   EXPECT_EQ(seen, (std::vector<std::pair<uint16_t, std::string>>{{1, "north"}, {9, ""}}));
 }
 

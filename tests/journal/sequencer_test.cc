@@ -1,12 +1,12 @@
 #include "gateway/journal/sequencer.h"
 
-#include <gtest/gtest.h>
-
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace gemel::journal {
 namespace {

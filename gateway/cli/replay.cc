@@ -1,0 +1,201 @@
+#include "gateway/cli/replay.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/quantity.h"
+#include "gateway/base/quote.h"
+#include "gateway/cli/arguments.h"
+#include "gateway/cli/verbs.h"
+#include "gateway/mqtt/paho_publisher.h"
+#include "gateway/mqtt/uri.h"
+#include "gateway/simulate/replay.h"
+
+namespace gemel::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "FILE is CSV or JSON lines, plain or gzip. The map says how a row becomes a message, like "
+    "conf/replay/*.json.\nRows go as filed unless --sort or --shuffle orders them by event time; "
+    "--speed 60x lets a minute of event\ntime pass in a second.\n\nExample: gemel replay "
+    "positions.csv.gz --map conf/replay/capmetro_bus.json --broker mqtt://127.0.0.1 --sort";
+
+struct Arguments {
+  std::string file, map, broker;
+  std::string speed = "max";
+  std::string shuffle;
+  std::string client_id;
+  uint64_t seed = 1;
+  bool is_sorted = false;
+  bool is_json = false;
+};
+
+void AddOptions(CLI::App& app, Arguments& a) {
+  app.footer(kFooter);
+  app.add_option("FILE", a.file, "Recorded rows")->required();
+  app.add_option("--map", a.map, "Replay map")->required();
+  app.add_option("--broker", a.broker, "mqtt://host:port or mqtts://host:port")->required();
+  app.add_option("--speed", a.speed, "Event time by the clock, 60x, or max: as fast as possible")
+      ->capture_default_str();
+  app.add_flag("--sort", a.is_sorted, "By event time");
+  app.add_option("--shuffle", a.shuffle,
+                 "Each row late by a random delay of at most so much event time, like 120s");
+  app.add_option("--seed", a.seed, "The same seed shuffles the same way")->capture_default_str();
+  app.add_option("--client-id", a.client_id, "MQTT client id, to which -pub is added");
+  app.add_flag("--json", a.is_json, "The summary as a JSON object");
+}
+
+// Nothing for "max".
+Result<std::optional<double>> ParseSpeed(std::string_view text) {
+  if (text == "max") return std::optional<double>();
+  std::string_view number = text;
+  if (number.ends_with('x')) number.remove_suffix(1);
+  double speed = 0;
+  const char* const end = number.data() + number.size();
+  const auto [at, error] = std::from_chars(number.data(), end, speed);
+  if (error == std::errc() && at == end && speed > 0 && speed <= 1e9) return std::optional(speed);
+  return Invalid(
+      fmt::format("--speed {}: allowed: a number above 0, like 60x, or max", Quote(text)));
+}
+
+struct Plan {
+  mqtt::Connection connection;
+  simulate::ReplayOrder order;
+  std::optional<double> speed;
+};
+
+// What is wrong here is wrong usage.
+Result<Plan> MakePlan(const Arguments& a) {
+  Plan plan;
+  const auto uri = mqtt::ParseUri(a.broker);
+  if (!uri.ok()) return Invalid("--broker: " + uri.status().message());
+  plan.connection.uri = a.broker;
+  // Of its own, as several replays may run at a time.
+  plan.connection.client_id = a.client_id.empty()
+                                  ? fmt::format("gemel-replay-{:08x}", std::random_device{}())
+                                  : a.client_id;
+  GEMEL_TRY_LET(plan.speed, ParseSpeed(a.speed));
+  plan.order = {.is_sorted = a.is_sorted, .seed = a.seed};
+  if (!a.shuffle.empty()) {
+    const auto window = ParseDuration(a.shuffle);
+    if (!window.ok()) return Invalid("--shuffle: " + window.status().message());
+    plan.order.shuffle = *window;
+  }
+  return plan;
+}
+
+// A bar on stderr that is drawn over itself.
+class ProgressBar {
+ public:
+  explicit ProgressBar(const Clock& clock) : clock_(clock), start_(clock.Steady()) {}
+  ~ProgressBar() {
+    if (is_drawn_) std::fputs("\n", stderr);
+  }
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  void Show(const simulate::ReplayProgress& progress) {
+    const std::chrono::nanoseconds now = clock_.Steady();
+    const bool is_done = progress.acknowledged == progress.rows;
+    if (progress.rows == 0 || (now - drawn_at_ < kEvery && !is_done)) return;
+    drawn_at_ = now;
+    is_drawn_ = true;
+    const size_t filled = kCells * progress.acknowledged / progress.rows;
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const auto count = static_cast<double>(progress.acknowledged);
+    fmt::print(stderr, "\r[{:#<{}}{:.<{}}] {}/{}  {:.0f}/s ", "", filled, "", kCells - filled,
+               progress.acknowledged, progress.rows, seconds > 0 ? count / seconds : 0.0);
+  }
+
+ private:
+  static constexpr size_t kCells = 40;
+  static constexpr std::chrono::milliseconds kEvery{100};
+  const Clock& clock_;
+  const std::chrono::nanoseconds start_;
+  std::chrono::nanoseconds drawn_at_{};
+  bool is_drawn_ = false;
+};
+
+Result<simulate::ReplaySummary> Run(const Arguments& a, const Plan& plan) {
+  GEMEL_TRY_LET(const simulate::ReplayMap map, simulate::LoadReplayMap(a.map));
+  const bool needs_time = plan.order.is_sorted || plan.order.shuffle || plan.speed;
+  if (needs_time && !map.has_time()) {
+    return Invalid(fmt::format(
+        "{}: --sort, --shuffle and --speed need \"time\" or \"time_step\" in the map", a.map));
+  }
+  GEMEL_TRY_LET(simulate::ReplaySet set, simulate::ReadReplaySet(a.file, map));
+  simulate::OrderRows(plan.order, set.rows);
+  const auto publisher = mqtt::MakePahoPublisher(plan.connection, {});
+  const SystemClock clock;
+  ProgressBar bar(clock);
+  simulate::ReplayWorld world{
+      .clock = clock, .publisher = *publisher, .sleep = [](std::chrono::nanoseconds wait) {
+        std::this_thread::sleep_for(wait);
+      }};
+  if (isatty(STDERR_FILENO) != 0)
+    world.on_progress = [&bar](const simulate::ReplayProgress& p) { bar.Show(p); };
+  GEMEL_TRY_LET(simulate::ReplaySummary summary,
+                simulate::Replay(set, {.qos = map.qos, .speed = plan.speed}, world));
+  if (!map.has_time()) summary.first = summary.last = kNoTime;
+  return summary;
+}
+
+void Print(const simulate::ReplaySummary& s, bool is_json) {
+  const auto milliseconds = [](Time time) {
+    return time == kNoTime ? nlohmann::json()
+                           : nlohmann::json(time.time_since_epoch() / 1'000 / Duration(1));
+  };
+  if (is_json) {
+    const nlohmann::ordered_json summary = {{"rows", s.rows},
+                                            {"sent", s.sent},
+                                            {"acknowledged", s.acknowledged},
+                                            {"skipped", s.skipped},
+                                            {"sent_again", s.sent_again},
+                                            {"seconds", s.seconds},
+                                            {"first_ms", milliseconds(s.first)},
+                                            {"last_ms", milliseconds(s.last)}};
+    fmt::print("{}\n", summary.dump());
+  } else {
+    fmt::print("replay sent={} acknowledged={} skipped={} seconds={:.1f}\n", s.sent, s.acknowledged,
+               s.skipped, s.seconds);
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int ReplayMain(int argc, const char* const* argv) {
+  CLI::App app("Publishes the rows of a recorded set and waits until the broker has all of them.",
+               "gemel replay");
+  Arguments arguments;
+  AddOptions(app, arguments);
+  if (const auto code = ReadArguments(app, argc, argv)) return *code;
+  const auto fail = [](int code, const Status& status) {
+    return Fail(code, ("replay: " + status.message()).c_str());
+  };
+  const auto plan = MakePlan(arguments);
+  if (!plan.ok()) return fail(kUsage, plan.status());
+  // A broker that goes away is a failed write, not the end of the process.
+  signal(SIGPIPE, SIG_IGN);
+  const auto summary = Run(arguments, *plan);
+  if (!summary.ok()) return fail(kFailed, summary.status());
+  Print(*summary, arguments.is_json);
+  return kDone;
+}
+
+}  // namespace gemel::cli
