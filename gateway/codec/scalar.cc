@@ -10,24 +10,21 @@ namespace {
 
 using Kind = Scalar::Kind;
 
-// From here on a double without fraction is written with an exponent: as plain digits it would be
-// read back as an integer, which may be too large for one.
-constexpr double kPlainEnd = 9'007'199'254'740'992.0;  // 2^53
-
-std::string_view Written(double value, char (&buffer)[kNumberBytesMax]) {
-  const bool is_plain = std::abs(value) < kPlainEnd;
-  const auto [end, error] = is_plain ? std::to_chars(buffer, buffer + kNumberBytesMax, value)
-                                     : std::to_chars(buffer, buffer + kNumberBytesMax, value,
-                                                     std::chars_format::scientific);
+template <typename T, typename... Format>
+std::string_view Written(char (&buffer)[kNumberBytesMax], T value, Format... format) {
+  const auto [end, error] = std::to_chars(buffer, buffer + kNumberBytesMax, value, format...);
   GEMEL_ASSERT(error == std::errc());
   return {buffer, static_cast<size_t>(end - buffer)};
 }
 
-template <typename T>
-std::string_view Written(T value, char (&buffer)[kNumberBytesMax]) {
-  const auto [end, error] = std::to_chars(buffer, buffer + kNumberBytesMax, value);
-  GEMEL_ASSERT(error == std::errc());
-  return {buffer, static_cast<size_t>(end - buffer)};
+// Whole numbers look the same whether they came as integers or as doubles, up to where doubles skip
+// some. Beyond that an exponent says that it was a double, which an integer might not hold.
+std::string_view WrittenDouble(char (&buffer)[kNumberBytesMax], double value) {
+  constexpr double kIntegersEnd = 9'007'199'254'740'992.0;  // 2^53
+  const bool is_whole = std::trunc(value) == value;
+  if (!is_whole) return Written(buffer, value);
+  if (std::abs(value) < kIntegersEnd) return Written(buffer, static_cast<int64_t>(value));
+  return Written(buffer, value, std::chars_format::scientific);
 }
 
 // Number of digits at the front.
@@ -71,11 +68,11 @@ std::string_view TextOf(const Scalar& scalar, char (&buffer)[kNumberBytesMax]) {
     case Kind::kBool:
       return scalar.boolean ? "true" : "false";
     case Kind::kInteger:
-      return Written(scalar.integer, buffer);
+      return Written(buffer, scalar.integer);
     case Kind::kUnsigned:
-      return Written(scalar.unsigned_integer, buffer);
+      return Written(buffer, scalar.unsigned_integer);
     case Kind::kDouble:
-      return Written(scalar.number, buffer);
+      return WrittenDouble(buffer, scalar.number);
     case Kind::kText:
       return scalar.text;
     case Kind::kAbsent:

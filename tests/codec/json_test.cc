@@ -166,7 +166,7 @@ TEST(JsonTest, SurvivesFlippedBytes) {
   const std::string expected = Decoded(decoder, map, Codec::kJson, whole);
   for (int i = 0; i < 5'000; ++i) {
     std::string broken = whole;
-    for (uint32_t flips = 1 + random() % 4; flips > 0; --flips) {
+    for (size_t flips = 1 + random() % 4; flips > 0; --flips) {
       broken[random() % broken.size()] = static_cast<char>(random());
     }
     Decoded(decoder, map, Codec::kJson, broken);
