@@ -12,13 +12,13 @@ namespace gemel::cli {
 
 std::span<const Verb> Verbs() {
   static constexpr Verb kVerbs[] = {
-    {"run", "runs the gateway in the foreground", RunMain},
-    {"check", "says whether a configuration would be accepted", CheckMain},
-    {"models", "lists the models of a running gateway", ModelsMain},
-    {"list", "lists the twins of a model", ListMain},
-    {"get", "shows one twin", GetMain},
-    {"replay", "publishes recorded data to a broker", ReplayMain},
-    {"simulate", "runs simulated devices against a broker", SimulateMain},
+      {"run", "runs the gateway in the foreground", RunMain},
+      {"check", "says whether a configuration would be accepted", CheckMain},
+      {"models", "lists the models of a running gateway", ModelsMain},
+      {"list", "lists the twins of a model", ListMain},
+      {"get", "shows one twin", GetMain},
+      {"replay", "publishes recorded data to a broker", ReplayMain},
+      {"simulate", "runs simulated devices against a broker", SimulateMain},
   };
   return kVerbs;
 }

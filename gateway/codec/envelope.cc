@@ -11,6 +11,7 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
 #include "gateway/codec/binary.h"
+#include "gateway/codec/glance.h"
 #include "gateway/codec/items.h"
 #include "gateway/codec/json.h"
 #include "gateway/codec/plan.h"
@@ -47,6 +48,7 @@ struct Envelope::Plan {
   Trie item;
   std::vector<Use> uses;
   bool reads_payload = false;
+  size_t members = 0;  // of the document, where a glance at them is all that is needed; else 0
 
   bool has_items() const { return spec.items.has_value(); }
   uint32_t slots() const {
@@ -74,6 +76,17 @@ struct Envelope::Plan {
     pointer->is_outer |= slot == kItems;
     Add(*pointer, slot);
     return Status::Ok();
+  }
+
+  // How many members of a JSON object hold all that is wanted; 0 if it takes more than a glance.
+  size_t MembersToGlanceAt() const {
+    if (codec != Codec::kJson || has_items()) return 0;
+    size_t count = 0;
+    for (uint32_t node = 0; node < whole.size(); ++node) {
+      if (node != Trie::kRoot && whole.has_children(node)) return 0;
+      count += whole.leaf(node) == kNone ? 0 : 1;
+    }
+    return whole.leaf(Trie::kRoot) == kNone && count + 1 == whole.size() ? count : 0;
   }
 
   void AddFields(const FieldMap::Plan& map) {
@@ -111,11 +124,13 @@ Result<Envelope> Envelope::Compile(const EnvelopeSpec& spec, const FieldMap& map
   plan->AddFields(map.plan());
   plan->whole.Pack();
   plan->item.Pack();
+  plan->members = plan->MembersToGlanceAt();
   return Envelope(std::move(plan));
 }
 
 struct EnvelopeReader::Buffers {
   JsonParser parser;
+  Glance glance;
   Marks marks;
   std::string text;  // the message as JSON, padded
   std::string outer;
@@ -142,6 +157,18 @@ struct EnvelopeReader::Buffers {
       return is_items ? Step::kOver : Step::kOn;
     };
     return Walk(parser.tape(), begin, places, marks, visit);
+  }
+
+  // Fills the slots without reading the whole document; false if that did not work.
+  bool GlanceAt(const Envelope::Plan& plan, std::string_view message) {
+    const auto visit = [&](uint32_t node, const Scalar& scalar) {
+      for (uint32_t i = plan.whole.leaf(node); i != kNone; i = plan.uses[i].next) {
+        slots[plan.uses[i].slot] = scalar;
+      }
+    };
+    if (glance.Read(message, plan.whole, plan.members, visit)) return true;
+    slots.assign(plan.slots(), Scalar{});
+    return false;
   }
 
   std::optional<Refused> SetId(const Envelope::Plan& plan, Reading& reading) {
@@ -283,6 +310,7 @@ struct EnvelopeReader::Buffers {
       return refused;
     }
     const std::string_view message = Pad(text);
+    if (plan.members > 0 && GlanceAt(plan, message)) return AddReading(plan, whole);
     if (auto refused = parser.Parse(message)) return refused;
     if (!plan.has_items()) {
       if (auto refused = Fill(plan, plan.whole, Tape::kRoot, slots)) return refused;

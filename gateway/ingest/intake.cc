@@ -134,6 +134,12 @@ std::optional<Refused> Intake::AddFieldOfTopic(std::string_view name, std::strin
   return std::nullopt;
 }
 
+bool Intake::IsTooFarAhead(Time event_time) {
+  if (event_time <= latest_allowed_) return false;
+  latest_allowed_ = clock_.Now() + options_.event_time_ahead_max;
+  return event_time > latest_allowed_;
+}
+
 void Intake::AddSymbol(uint16_t field, std::string_view text) {
   const std::optional<Symbol> symbol = world_.symbols->Intern(text);
   symbols_.push_back({field, static_cast<uint16_t>(symbol ? 0 : 1), symbol ? symbol->number : 0});
@@ -142,19 +148,18 @@ void Intake::AddSymbol(uint16_t field, std::string_view text) {
 std::optional<Refused> Intake::AddReadings(const Plan& plan, std::string_view payload,
                                            const journal::Record& base) {
   if (auto refused = reader_.Read(*plan.envelope, payload)) return refused;
-  const Time now = clock_.Now();
   // Records point into these, so they must not move while records are added.
   const std::vector<codec::Reading>& readings = reader_.readings();
   ids_.reserve(readings.size());
   symbols_.reserve(topic_symbols_ + readings.size() * topic_symbols_ + reader_.symbols().size());
   for (const codec::Reading& reading : readings) {
-    if (auto refused = AddReading(reading, base, now)) return refused;
+    if (auto refused = AddReading(reading, base)) return refused;
   }
   return std::nullopt;
 }
 
 std::optional<Refused> Intake::AddReading(const codec::Reading& reading,
-                                          const journal::Record& base, Time now) {
+                                          const journal::Record& base) {
   journal::Record record = base;
   record.item = reading.item;
   record.codec = static_cast<uint8_t>(reading.codec);
@@ -168,7 +173,7 @@ std::optional<Refused> Intake::AddReading(const codec::Reading& reading,
   }
   if (reading.time_us) {
     record.event_time = Time{Duration{*reading.time_us}};
-    if (record.event_time > now + options_.event_time_ahead_max) {
+    if (IsTooFarAhead(record.event_time)) {
       return Refused{
           Refusal::kTimeInvalid,
           fmt::format("event time {} us is more than limits.event_time_ahead ahead of the clock",

@@ -71,8 +71,8 @@ class Intake {
                                          uint16_t model);
   std::optional<Refused> AddReadings(const Plan& plan, std::string_view payload,
                                      const journal::Record& base);
-  std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base,
-                                    Time now);
+  std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base);
+  bool IsTooFarAhead(Time event_time);
   void AddSymbol(uint16_t field, std::string_view text);
   std::optional<Refused> Append();
   void SendDeadLetter(const mqtt::Inbound& message, const Refused& refused);
@@ -87,6 +87,8 @@ class Intake {
   const IntakeOptions options_;
   IntakeStats stats_;
 
+  // As of the last look at the clock: most messages are far below it and need no look.
+  Time latest_allowed_ = kNoTime;
   // Reused for every message. Records point into what stands below them.
   std::vector<journal::Record> records_;
   std::vector<journal::RecordSymbol> symbols_;

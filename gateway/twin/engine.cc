@@ -84,8 +84,9 @@ bool Engine::Decode(const journal::RecordView& record, const Route& route) {
   values_.resize(route.fields.table_size());
   if (route.has_field_in_topic) {
     std::ranges::fill(values_, kNull);
-  } else if (const auto refused = decoder_.Decode(route.fields, static_cast<codec::Codec>(record.codec()),
-                                           record.payload(), record.outer(), values_)) {
+  } else if (const auto refused =
+                 decoder_.Decode(route.fields, static_cast<codec::Codec>(record.codec()),
+                                 record.payload(), record.outer(), values_)) {
     Refuse(record, *refused);
     return false;
   }

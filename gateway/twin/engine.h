@@ -43,12 +43,16 @@ class Engine {
 
   // Applies the next record. REQUIRES: the engine's records come in the order of their LSN.
   void Apply(const journal::RecordView& record);
-  // Hints that this record will come soon.
-  void Prefetch(const journal::RecordView& record) const {
-    tables_[record.model()]->Prefetch(record.key_hash());
+  // Hints that this record will come soon; the second a few records before Apply, see TwinTable.
+  void PrefetchIndex(const journal::RecordView& record) const {
+    tables_[record.model()]->PrefetchIndex(record.key_hash());
+  }
+  void PrefetchTwin(const journal::RecordView& record) const {
+    tables_[record.model()]->PrefetchTwin(record.key_hash());
   }
 
   TwinTable& table(size_t model) { return *tables_[model]; }
+  const TwinTable& table(size_t model) const { return *tables_[model]; }
   const ModelStats& stats(size_t model) const { return *stats_[model]; }
   const std::array<Counter, kRefusals>& refused() const { return refused_; }
   const World& world() const { return world_; }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <new>
 
 #include "gateway/base/assert.h"
@@ -10,10 +11,29 @@
 namespace gemel::twin {
 namespace {
 
-constexpr std::align_val_t kArenaAlign{64};
+constexpr size_t kHugePageBytes = size_t{2} << 20;
+constexpr size_t kCacheLine = 64;
+// A call copies the whole state; of a large one the processor's own prefetcher brings the rest.
+constexpr size_t kPrefetchBytesMax = 1'024;
 
 size_t SlotBytes(const model::Model& model) {
-  return sizeof(Twin) + (model.state_size() + 15) / 16 * 16;
+  const size_t align = std::max<size_t>(alignof(Twin), model.state_align());
+  return (sizeof(Twin) + model.state_size() + align - 1) / align * align;
+}
+
+// Memory of one huge page, aligned to it; nullptr if there is none.
+void* MapHugePage() {
+  constexpr size_t kTwice = 2 * kHugePageBytes;
+  void* mapped =
+      ::mmap(nullptr, kTwice, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<std::byte*>(mapped);
+  const size_t before = kHugePageBytes - reinterpret_cast<uintptr_t>(mapped) % kHugePageBytes;
+  if (before < kHugePageBytes) ::munmap(begin, before);
+  std::byte* const page = begin + before % kHugePageBytes;
+  ::munmap(page + kHugePageBytes, static_cast<size_t>(begin + kTwice - (page + kHugePageBytes)));
+  ::madvise(page, kHugePageBytes, MADV_HUGEPAGE);
+  return page;
 }
 
 }  // namespace
@@ -43,8 +63,12 @@ Time& Twin::SeenBy(uint16_t route) {
   return seen.emplace_back(route, kNoTime).second;
 }
 
-void TwinTable::FreeArena::operator()(std::byte* bytes) const {
-  ::operator delete(bytes, kArenaAlign);
+void TwinTable::FreeArena::operator()(std::byte* memory) const {
+  if (is_huge) {
+    ::munmap(memory, kHugePageBytes);
+  } else {
+    std::free(memory);
+  }
 }
 
 TwinTable::TwinTable(const model::Model& model)
@@ -59,6 +83,14 @@ TwinTable::~TwinTable() {
 Twin* TwinTable::Find(uint64_t key_hash, std::string_view id) {
   const auto found = index_.find(Key{key_hash, id});
   return found == index_.end() ? nullptr : TwinAt(*found);
+}
+
+void TwinTable::PrefetchTwin(uint64_t key_hash) const {
+  const auto found = index_.find(Guess{key_hash});
+  if (found == index_.end()) return;
+  const char* line = reinterpret_cast<const char*>(TwinAt(*found));
+  const char* const end = line + std::min(slot_bytes_, kPrefetchBytesMax);
+  for (; line < end; line += kCacheLine) __builtin_prefetch(line, 1);
 }
 
 Twin& TwinTable::Create(uint64_t key_hash, std::string_view id) {
@@ -90,17 +122,30 @@ void TwinTable::Delete(Twin& twin) {
 
 Twin* TwinTable::At(size_t slot) { return is_used_[slot] ? TwinAt(slot) : nullptr; }
 
-void TwinTable::AddChunk() {
+size_t TwinTable::mapped_bytes() const {
+  size_t bytes = 0;
+  for (const auto& arena : arenas_) bytes += arena.get_deleter().is_huge ? kHugePageBytes : 0;
+  return bytes;
+}
+
+// Twins are met in no order, so once there are many, most of the time of finding one would go into
+// page tables: then each arena is one huge page. Before that, arenas grow by an eighth of what
+// there is, so that the unused rest stays small beside the twins.
+void TwinTable::AddArena() {
   const size_t chunk_bytes = kChunkSlots * slot_bytes_;
-  if (arena_used_ == arena_chunks_) {
-    const size_t chunks_max = std::max<size_t>(1, kArenaBytesMax / chunk_bytes);
-    // An eighth of what there is: the unused rest stays small beside the twins.
-    arena_chunks_ = std::clamp<size_t>(chunks_.size() / 8, 1, chunks_max);
-    arena_used_ = 0;
-    arenas_.emplace_back(
-        static_cast<std::byte*>(::operator new(arena_chunks_* chunk_bytes, kArenaAlign)));
-  }
-  chunks_.push_back(arenas_.back().get() + arena_used_++ * chunk_bytes);
+  const size_t wanted = std::max<size_t>(1, chunks_.size() / 8) * chunk_bytes;
+  const bool is_huge = wanted >= kHugePageBytes && chunk_bytes <= kHugePageBytes / 8;
+  const size_t bytes = is_huge ? kHugePageBytes : wanted;
+  void* memory = is_huge ? MapHugePage() : std::aligned_alloc(kCacheLine, bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  arenas_.emplace_back(static_cast<std::byte*>(memory), FreeArena{is_huge});
+  arena_chunks_ = bytes / chunk_bytes;
+  arena_used_ = 0;
+}
+
+void TwinTable::AddChunk() {
+  if (arena_used_ == arena_chunks_) AddArena();
+  chunks_.push_back(arenas_.back().get() + arena_used_++ * kChunkSlots * slot_bytes_);
 }
 
 }  // namespace gemel::twin

@@ -18,7 +18,7 @@
 namespace gemel::twin {
 
 // The fixed part of a twin; its state follows it in memory. Owned by one shard thread.
-class alignas(16) Twin {
+class Twin {
  public:
   Twin(uint64_t key_hash, std::string_view id);
   ~Twin();
@@ -59,7 +59,7 @@ class alignas(16) Twin {
     char* far;
   } id_;
 };
-static_assert(sizeof(Twin) <= 96);
+static_assert(sizeof(Twin) == 80, "a state of the largest alignment, 16, follows it");
 
 // All twins of one model in one shard. Slots never move and are reused after a deletion. One
 // thread.
@@ -75,27 +75,36 @@ class TwinTable {
   // A new twin in its model's default state. REQUIRES: Find found none.
   Twin& Create(uint64_t key_hash, std::string_view id);
   void Delete(Twin& twin);
-  // Hints the processor that the twin will be looked for soon.
-  void Prefetch(uint64_t key_hash) const { index_.prefetch(Key{key_hash, {}}); }
+  // Two hints to the processor that a twin will be looked for soon, a few records apart: first its
+  // place in the index is fetched, then the twin that the index most likely means.
+  void PrefetchIndex(uint64_t key_hash) const { index_.prefetch(Guess{key_hash}); }
+  void PrefetchTwin(uint64_t key_hash) const;
 
   size_t size() const { return index_.size(); }
   // Slots, with gaps where twins were deleted: what a scan walks.
   size_t slots() const { return slots_; }
   // nullptr for a gap.
   Twin* At(size_t slot);
+  // Memory in huge pages, which malloc's own figures don't hold.
+  size_t mapped_bytes() const;
 
  private:
   static constexpr size_t kChunkSlots = 64;
-  static constexpr size_t kArenaBytesMax = size_t{2} << 20;
   struct Key {
     uint64_t hash;
     std::string_view id;
+  };
+  // Found by the few bits of the hash that the index itself holds: right almost always, and without
+  // touching the twin.
+  struct Guess {
+    uint64_t hash;
   };
   struct Hash {
     using is_transparent = void;
     const TwinTable* table;
     size_t operator()(uint32_t slot) const { return table->TwinAt(slot)->key_hash(); }
     size_t operator()(const Key& key) const { return key.hash; }
+    size_t operator()(const Guess& guess) const { return guess.hash; }
   };
   struct Equal {
     using is_transparent = void;
@@ -106,14 +115,17 @@ class TwinTable {
       return twin->key_hash() == key.hash && twin->id() == key.id;
     }
     bool operator()(const Key& key, uint32_t slot) const { return (*this)(slot, key); }
+    bool operator()(uint32_t, const Guess&) const { return true; }
   };
   struct FreeArena {
-    void operator()(std::byte* bytes) const;
+    bool is_huge = false;
+    void operator()(std::byte* memory) const;
   };
 
   Twin* TwinAt(size_t slot) const {
     return reinterpret_cast<Twin*>(chunks_[slot / kChunkSlots] + slot % kChunkSlots * slot_bytes_);
   }
+  void AddArena();
   void AddChunk();
 
   const model::Model& model_;
