@@ -1,4 +1,4 @@
-# What a folder's CMakeLists.txt may say: gemel_library, gemel_test, add_model.
+# What a folder's CMakeLists.txt may say: gemel_library, gemel_test, gemel_fuzz, add_model.
 
 add_library(gemel_flags INTERFACE)
 target_include_directories(gemel_flags INTERFACE ${PROJECT_SOURCE_DIR})
@@ -13,6 +13,10 @@ target_compile_options(gemel_flags INTERFACE
 if(GEMEL_SANITIZE)
   target_compile_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE})
+endif()
+
+if(GEMEL_FUZZ)
+  target_compile_options(gemel_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # gemel_library(base SOURCES a.cc ... DEPENDS gemel_x fmt::fmt ...): the static library gemel_base.
@@ -31,6 +35,16 @@ function(gemel_test name)
   # tests/run counts cases, not programs.
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/${name}.xml")
+endfunction()
+
+# gemel_fuzz(config SOURCES config_fuzz.cc DEPENDS ...): the libFuzzer program config_fuzz, built by
+# `cmake --preset fuzz && cmake --build --preset fuzz` and run by hand.
+function(gemel_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name}_fuzz ${ARG_SOURCES})
+  target_link_libraries(${name}_fuzz PRIVATE gemel_flags ${ARG_DEPENDS})
+  target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${name}_fuzz)
 endfunction()
 
 # add_model(truck): the plug-in truck.so from truck.cc (and truck_device.cc where there is one), and

@@ -2,7 +2,7 @@
 """Holds the tree to its layout: structure.py ROOT prints what breaks it and exits 1 if anything does.
 
 What it checks: includes run one way, a third-party library has one folder, files and functions have
-a ceiling, no folder is there that the layout doesn't name, models all look alike.
+a ceiling, everything is built, no folder is there that the layout doesn't name, models all look alike.
 """
 
 import re
@@ -243,9 +243,34 @@ def check_sizes(root):
             yield f"{relative}: a header without #pragma once"
 
 
+def check_built(root):
+    """A source or a folder that CMake doesn't name is a test that never runs."""
+    for path in files(root):
+        relative = path.relative_to(root)
+        if path.suffix != ".cc" or relative.parts[0] not in ("gateway", "models", "tests"):
+            continue
+        listing = path.parent / "CMakeLists.txt"
+        text = listing.read_text() if listing.is_file() else ""
+        by_model = f"add_model({path.parent.name}" in text and re.fullmatch(
+            path.parent.name + "(_device|_test)?.cc", path.name)
+        stem = path.stem.removesuffix("_test")
+        by_loop = "${name}_test.cc" in text and re.search(rf"\bforeach\(.*\b{stem}\b", text)
+        if not by_model and not by_loop and not re.search(rf"(?<![\w/]){re.escape(path.name)}\b", text):
+            yield f"{relative.as_posix()}: not in {listing.relative_to(root).as_posix()}"
+    for path in files(root):
+        if path.name != "CMakeLists.txt" or path.parent == root:
+            continue
+        folder = path.parent.relative_to(root)
+        above = [root / "CMakeLists.txt", path.parent.parent / "CMakeLists.txt"]
+        lines = [line for file in above if file.is_file() for line in file.read_text().splitlines()]
+        named = (f"add_subdirectory({folder.as_posix()})", f"add_subdirectory({folder.name})")
+        if not any(line.strip() in named for line in lines):
+            yield f"{folder.as_posix()}/: no CMakeLists.txt above adds it"
+
+
 def check(root):
     root = Path(root)
-    return [*check_layout(root), *check_includes(root), *check_sizes(root)]
+    return [*check_layout(root), *check_includes(root), *check_built(root), *check_sizes(root)]
 
 
 def main():

@@ -22,7 +22,10 @@ class StructureTest(unittest.TestCase):
         target.write_text(text)
 
     def found(self):
-        return structure.check(self.root)
+        """What breaks, the build files aside: those have tests of their own."""
+        root = self.root
+        return [*structure.check_layout(root), *structure.check_includes(root),
+                *structure.check_sizes(root)]
 
     def assert_only(self, *words):
         found = self.found()
@@ -101,6 +104,34 @@ class StructureTest(unittest.TestCase):
     def test_a_header_without_a_guard_is_found(self):
         self.write("gateway/twin/a.h", "\n")
         self.assert_only("#pragma once")
+
+
+    def test_a_source_that_no_build_file_names_is_found(self):
+        self.write("CMakeLists.txt", "add_subdirectory(gateway/twin)\nadd_subdirectory(tests)\n")
+        self.write("gateway/twin/CMakeLists.txt", "gemel_library(twin SOURCES a.cc)\n")
+        self.write("gateway/twin/a.cc")
+        self.write("tests/CMakeLists.txt", "add_subdirectory(twin)\n")
+        self.write("tests/twin/CMakeLists.txt", "foreach(name a b)\n g(${name}_test.cc)\n")
+        self.write("tests/twin/a_test.cc")
+        self.assertEqual(list(structure.check_built(self.root)), [])
+        self.write("gateway/twin/aa.cc")
+        self.write("tests/twin/c_test.cc")
+        self.assertEqual(len(list(structure.check_built(self.root))), 2)
+
+    def test_a_folder_that_is_not_added_is_found(self):
+        self.write("tests/CMakeLists.txt")
+        self.write("tests/twin/CMakeLists.txt")
+        self.write("CMakeLists.txt", "add_subdirectory(tests)\n")
+        found = list(structure.check_built(self.root))
+        self.assertEqual(len(found), 1, found)
+        self.assertIn("tests/twin/", found[0])
+
+    def test_a_model_names_its_files_by_its_name(self):
+        self.write("CMakeLists.txt", "add_subdirectory(models/pump)\n")
+        self.write("models/pump/CMakeLists.txt", "add_model(pump)\n")
+        for suffix in ("", "_device", "_test"):
+            self.write(f"models/pump/pump{suffix}.cc")
+        self.assertEqual(list(structure.check_built(self.root)), [])
 
 
 class FunctionLengthTest(unittest.TestCase):
