@@ -21,9 +21,9 @@ namespace fields_internal {
 
 template <typename S, typename M>
 uint32_t OffsetOf(M S::*member) {
-  static const S probe{};
-  return static_cast<uint32_t>(reinterpret_cast<const char*>(&(probe.*member)) -
-                               reinterpret_cast<const char*>(&probe));
+  static const S kProbe{};
+  return static_cast<uint32_t>(reinterpret_cast<const char*>(&(kProbe.*member)) -
+                               reinterpret_cast<const char*>(&kProbe));
 }
 
 template <typename S, typename T>
@@ -58,6 +58,8 @@ gemel_field Timed(Last<T> S::*member, gemel_source source, const char* name, con
 }
 
 }  // namespace fields_internal
+
+// NOLINTBEGIN(readability-identifier-naming): words of a table, not calls that do something.
 
 // A value of the payload, under this name unless the route maps another one to it.
 template <typename S, typename T>
@@ -100,6 +102,8 @@ gemel_field computed(E S::*member, const char* name, const char* const (&choices
           kCount,
           choices};
 }
+
+// NOLINTEND(readability-identifier-naming)
 
 // The table itself. State must be trivially copyable: the gateway saves and copies it as bytes.
 template <typename State>

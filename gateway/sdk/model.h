@@ -19,6 +19,8 @@
 #ifndef GEMEL_SDK_MODEL_H_
 #define GEMEL_SDK_MODEL_H_
 
+/* NOLINTBEGIN(modernize-*): this is C, too. */
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -229,5 +231,7 @@ typedef const gemel_model* (*gemel_plugin_function)(void);
 #ifdef __cplusplus
 }
 #endif
+
+/* NOLINTEND(modernize-*) */
 
 #endif  // GEMEL_SDK_MODEL_H_

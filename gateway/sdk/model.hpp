@@ -326,11 +326,11 @@ int OnInit(const void* object, void* state, gemel_context* context) noexcept {
 template <typename M>
 int OnTelemetry(const void* object, void* state, const gemel_message* message,
                 gemel_context* context) noexcept {
-  static const gemel_field* const fields = M::fields().data();
+  static const gemel_field* const kFields = M::fields().data();
   return Guard(context, [&] {
     Context wrapped(*context);
     static_cast<const M*>(object)->on_telemetry(*static_cast<typename M::State*>(state),
-                                                Message(*message, fields, state), wrapped);
+                                                Message(*message, kFields, state), wrapped);
   });
 }
 

@@ -46,7 +46,7 @@ class MessageRefused : public std::runtime_error {
 class TestKitBase {
  public:
   // Throws std::invalid_argument if the model, its parameters or tables would be refused at start.
-  TestKitBase(const gemel_model& model, TestOptions options);
+  TestKitBase(const gemel_model& model, const TestOptions& options);
   ~TestKitBase();
 
   // One JSON message of the twin at the virtual present; creates the twin if it is new.
@@ -81,8 +81,7 @@ class TestKitBase {
 template <typename Model>
 class TestKit : public TestKitBase {
  public:
-  explicit TestKit(TestOptions options = {})
-      : TestKitBase(*ModelTable<Model>(), std::move(options)) {}
+  explicit TestKit(const TestOptions& options = {}) : TestKitBase(*ModelTable<Model>(), options) {}
   const typename Model::State& state(std::string_view id) const {
     return *static_cast<const typename Model::State*>(RawState(id));
   }

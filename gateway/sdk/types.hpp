@@ -86,9 +86,9 @@ class Last {
   // Where the parts lie, for the field table.
   static constexpr uint32_t value_offset() { return 0; }
   static uint32_t time_offset() {
-    static const Last probe;
-    return static_cast<uint32_t>(reinterpret_cast<const char*>(&probe.at_) -
-                                 reinterpret_cast<const char*>(&probe));
+    static const Last kProbe;
+    return static_cast<uint32_t>(reinterpret_cast<const char*>(&kProbe.at_) -
+                                 reinterpret_cast<const char*>(&kProbe));
   }
 
  private:

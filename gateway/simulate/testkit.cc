@@ -29,7 +29,7 @@ T Required(Result<T> result) {
 // Text as the file that loaders want; gone with the object.
 class TextFile {
  public:
-  TextFile(const std::string& text)
+  explicit TextFile(const std::string& text)
       : path_(std::filesystem::temp_directory_path() / "gemel-kit-XXXXXX") {
     std::string name = path_.string();
     const int file = ::mkstemp(name.data());
@@ -110,7 +110,7 @@ struct TestKitBase::Impl {
   void Apply(const journal::Record& record);
 };
 
-TestKitBase::TestKitBase(const gemel_model& table, TestOptions options)
+TestKitBase::TestKitBase(const gemel_model& table, const TestOptions& options)
     : impl_(std::make_unique<Impl>()) {
   std::vector<std::unique_ptr<const model::TableFile>> tables;
   model::ModelOptions model_options{
