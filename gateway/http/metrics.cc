@@ -99,8 +99,8 @@ void AddByModel(const Sources& sources, std::string name, std::string help,
 
 void AddCommands(const Sources& sources, Families& out) {
   out.Add("commands_total",
-          "Commands to devices: decided, handed to the broker, acknowledged by "
-          "it, or too old to be sent.",
+          "Commands to devices: decided, without a topic to go to, handed to the broker, "
+          "acknowledged by it, or too old to be sent.",
           MetricType::Counter);
   for (size_t model = 0; model < sources.world.models.size(); ++model) {
     const std::string& name = sources.world.models[model].model->name();
@@ -108,6 +108,8 @@ void AddCommands(const Sources& sources, Families& out) {
       out.Value({{"model", name}, {"status", std::move(status)}}, Number(count));
     };
     value("queued", Sum(sources, model, [](const ModelStats& s) { return s.commands.value(); }));
+    value("unroutable",
+          Sum(sources, model, [](const ModelStats& s) { return s.commands_unroutable.value(); }));
     if (sources.sender == nullptr || model >= sources.sender->commands.size()) continue;
     const auto& commands = sources.sender->commands[model];
     value("sent", commands.sent.value());

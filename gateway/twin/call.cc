@@ -29,6 +29,14 @@ bool IsCode(std::string_view text) {
          });
 }
 
+// At most kAlertMessageBytesMax bytes of what a model says, never cut inside a character.
+std::string_view Cut(std::string_view text) {
+  if (text.size() <= kAlertMessageBytesMax) return text;
+  size_t size = kAlertMessageBytesMax;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  return text.substr(0, size);
+}
+
 }  // namespace
 
 const gemel_host Call::kHost = {
@@ -47,6 +55,7 @@ void Call::Begin(const Subject& subject) {
   random_ = subject.key_hash ^ subject.lsn * 0xD6E8FEB86659FD93;
   failure_.clear();
   intents_count_ = 0;
+  unroutable_replies_ = 0;
 }
 
 uint64_t Call::Random(gemel_context* context) { return NextRandom(From(context).random_); }
@@ -83,8 +92,12 @@ Intent* Call::AddIntent(Intent::Kind kind, std::string_view name) {
 int Call::Reply(gemel_context* context, gemel_text name, const gemel_argument* arguments,
                 size_t count, int64_t expires_us) {
   Call& call = From(context);
-  if (!call.subject_.can_reply) return call.Refuse("reply: the route has no command topic");
   if (expires_us < 0) return call.Refuse("reply: a command can't expire before it is sent");
+  if (!call.subject_.can_reply) {
+    // A source that can't be answered must not cost its telemetry.
+    ++call.unroutable_replies_;
+    return 0;
+  }
   Intent* intent = call.AddIntent(Intent::Kind::kReply, ToView(name));
   if (intent == nullptr) return 1;
   intent->expires_us = expires_us;
@@ -104,7 +117,7 @@ int Call::Raise(gemel_context* context, uint32_t severity, gemel_text code, geme
   Intent* intent = call.AddIntent(Intent::Kind::kRaise, ToView(code));
   if (intent == nullptr) return 1;
   intent->severity = severity;
-  intent->message = ToView(message).substr(0, kAlertMessageBytesMax);
+  intent->message = Cut(ToView(message));
   model::AppendJsonObject(properties, count, call.symbols_, intent->arguments);
   if (intent->arguments.size() > kCommandBytesMax) {
     return call.Refuse(fmt::format("raise: more than {} bytes of properties", kCommandBytesMax));
@@ -146,7 +159,7 @@ void Call::Log(gemel_context* context, uint32_t level, gemel_text line) {
 }
 
 void Call::Fail(gemel_context* context, gemel_text why) {
-  From(context).Refuse(std::string(ToView(why).substr(0, kAlertMessageBytesMax)));
+  From(context).Refuse(std::string(Cut(ToView(why))));
 }
 
 }  // namespace gemel::twin

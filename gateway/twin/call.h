@@ -47,6 +47,8 @@ class Call {
   const Intent* begin() const { return intents_.data(); }
   const Intent* end() const { return intents_.data() + intents_count_; }
   bool is_empty() const { return intents_count_ == 0; }
+  // Replies that were dropped because the route has no command topic.
+  uint32_t unroutable_replies() const { return unroutable_replies_; }
 
  private:
   // So that the host's functions find the Call from the context that they are given.
@@ -78,6 +80,7 @@ class Call {
   std::string failure_;
   std::vector<Intent> intents_;  // reused, so that their strings keep their memory
   size_t intents_count_ = 0;
+  uint32_t unroutable_replies_ = 0;
 };
 
 }  // namespace gemel::twin

@@ -77,6 +77,7 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
   twin->last_telemetry = record.record_time();
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();
+  if (call_.unroutable_replies() > 0) stats.commands_unroutable.Add(call_.unroutable_replies());
   if (!call_.is_empty()) Commit(record, route, *twin);
 }
 

@@ -25,6 +25,7 @@ struct ModelStats {
   Counter late;
   Counter failed;
   Counter commands;
+  Counter commands_unroutable;            // the route has no command topic
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
   Counter twins_created;

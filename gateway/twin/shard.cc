@@ -35,15 +35,19 @@ void Shard::DrainAndStop() {
   is_stopping_.store(true, std::memory_order_seq_cst);
   parker_.Wake();
   if (thread_.joinable()) thread_.join();
+  const std::lock_guard lock(requests_mutex_);
+  is_closed_ = true;  // also if it was never started
 }
 
-void Shard::Ask(Slice slice) {
+bool Shard::Ask(Slice slice) {
   {
     const std::lock_guard lock(requests_mutex_);
+    if (is_closed_) return false;
     requests_.push_back(std::move(slice));
     has_requests_.store(true, std::memory_order_release);
   }
   parker_.Wake();
+  return true;
 }
 
 void Shard::Run(journal::Sequencer& sequencer) {
@@ -52,7 +56,7 @@ void Shard::Run(journal::Sequencer& sequencer) {
     const bool has_answered = RunSlice();
     if (has_applied || has_answered) continue;
     if (is_stopping_.load(std::memory_order_seq_cst)) {
-      if (!HasWork()) return;
+      if (!HasWork() && Close()) return;
       continue;
     }
     parker_.Announce();
@@ -84,6 +88,12 @@ bool Shard::ApplySome(journal::Sequencer& sequencer) {
   mailbox_.Release();
   sequencer.SpaceFreed();
   return true;
+}
+
+bool Shard::Close() {
+  const std::lock_guard lock(requests_mutex_);
+  is_closed_ = requests_.empty();
+  return is_closed_;
 }
 
 bool Shard::RunSlice() {

@@ -30,8 +30,9 @@ class Shard {
   // Applies what is in the mailbox, then ends. REQUIRES: nothing is appended any more.
   void DrainAndStop();
 
-  // Any thread. Slices run in turn with messages; requests in the order they were asked.
-  void Ask(Slice slice);
+  // Any thread. Slices run in turn with messages; requests in the order they were asked. False once
+  // the shard has ended: the slice never runs then.
+  bool Ask(Slice slice);
 
   // For counters only: other state belongs to the thread.
   const Engine& engine() const { return engine_; }
@@ -42,6 +43,8 @@ class Shard {
   // True if there was something to do.
   bool ApplySome(journal::Sequencer& sequencer);
   bool RunSlice();
+  // Takes no more requests. False if there is one that must be answered first.
+  bool Close();
   bool HasWork() const {
     return !mailbox_.is_empty() || has_requests_.load(std::memory_order_acquire);
   }
@@ -54,6 +57,7 @@ class Shard {
   // A lock, because requests come from several threads and are rare; held for a push or a pop.
   std::mutex requests_mutex_;
   std::deque<Slice> requests_;
+  bool is_closed_ = false;
   // Shard thread only.
   Engine engine_;
   std::jthread thread_;

@@ -48,21 +48,21 @@ std::optional<TwinCopy> ShardSet::Get(uint16_t model, std::string_view id) {
   const uint64_t hash = HashKey(world_.models[model].model->name(), id);
   std::optional<TwinCopy> copy;
   std::latch done(1);
-  shards_[PartitionOf(hash) % shards_.size()]->Ask([&](Engine& engine) {
+  const bool is_asked = shards_[PartitionOf(hash) % shards_.size()]->Ask([&](Engine& engine) {
     if (const Twin* twin = engine.table(model).Find(hash, id)) {
       copy = Copy(*twin, world_.models[model].model->state_size());
     }
     done.count_down();
     return true;
   });
-  done.wait();
+  if (is_asked) done.wait();
   return copy;
 }
 
 void ShardSet::Scan(uint16_t model, const std::function<void(uint32_t shard, Twin& twin)>& visit) {
   std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
-    shards_[shard]->Ask([&, shard, slot = size_t{0}](Engine& engine) mutable {
+    const bool is_asked = shards_[shard]->Ask([&, shard, slot = size_t{0}](Engine& engine) mutable {
       TwinTable& table = engine.table(model);
       const auto end = std::chrono::steady_clock::now() + kSliceMax;
       while (slot < table.slots()) {
@@ -72,6 +72,7 @@ void ShardSet::Scan(uint16_t model, const std::function<void(uint32_t shard, Twi
       done.count_down();
       return true;
     });
+    if (!is_asked) done.count_down();
   }
   done.wait();
 }
