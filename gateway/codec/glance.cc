@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <cstdint>
+
 #include "gateway/codec/field_map.h"
 
 namespace gemel::codec {
@@ -61,6 +63,7 @@ bool Glance::ReadEach(std::string_view text, const Trie& trie, size_t wanted,
   simdjson::ondemand::object object;
   if (document.get_object().get(object) != simdjson::SUCCESS) return false;
   const Trie::Children members = trie.ChildrenOf(Trie::kRoot);
+  uint64_t met = 0;
   for (auto result : object) {
     simdjson::ondemand::field field;
     if (std::move(result).get(field) != simdjson::SUCCESS) return false;
@@ -68,6 +71,9 @@ bool Glance::ReadEach(std::string_view text, const Trie& trie, size_t wanted,
     if (field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
     const uint32_t node = members.Find(key);
     if (node == Trie::kNone) continue;
+    // A key that comes twice: the full reader says so.
+    if (node >= 64 || (met >> node & 1) != 0) return false;
+    met |= uint64_t{1} << node;
     Scalar scalar;
     if (!ToScalar(field.value(), scalar)) return false;
     function(visit, node, scalar);

@@ -1,0 +1,14 @@
+#include "tests/fuzz/entry.h"
+#include "tests/fuzz/readers.h"
+
+namespace gemel::fuzz {
+
+int Json(const uint8_t* data, size_t size) {
+  static Readers readers(codec::Codec::kJson);
+  readers.Read({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
+
+}  // namespace gemel::fuzz
+
+GEMEL_FUZZ_ENTRY(gemel::fuzz::Json)

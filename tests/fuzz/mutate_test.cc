@@ -1,0 +1,100 @@
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/fuzz/fuzz.h"
+
+// A fuzzer without coverage, so that every build tries a little: seeds are mutated a few thousand
+// times, from a seed of its own that is printed. GEMEL_FUZZ_SEED repeats a run.
+namespace gemel::fuzz {
+namespace {
+
+using Corpus = std::vector<std::string>;
+
+constexpr int kRounds = 4'000;
+
+uint32_t Seed() {
+  const char* const given = std::getenv("GEMEL_FUZZ_SEED");
+  return given != nullptr ? static_cast<uint32_t>(std::strtoul(given, nullptr, 10))
+                          : std::random_device{}();
+}
+
+void Mutate(std::string& input, const Corpus& corpus, std::mt19937& random) {
+  const auto below = [&](size_t end) { return end == 0 ? 0 : random() % end; };
+  const size_t at = below(input.size());
+  switch (random() % 8) {
+    case 0:
+      input.resize(at);
+      break;
+    case 1:
+      input.insert(at, 1, static_cast<char>(random()));
+      break;
+    case 2:
+      input.erase(at, 1 + below(8));
+      break;
+    case 3:
+      input.insert(at, input.substr(below(input.size()), below(32)));
+      break;
+    case 4: {
+      const std::string& other = corpus[below(corpus.size())];
+      input.insert(at, other.substr(below(other.size())));
+      break;
+    }
+    case 5:
+      input.insert(at, 1 + below(100), "[{\"\x81\x7f\x9f\xbf/#"[below(9)]);
+      break;
+    default:
+      if (!input.empty()) input[at] = static_cast<char>(random());
+  }
+}
+
+void Drive(int (*entry)(const uint8_t*, size_t), const Corpus& corpus) {
+  const uint32_t seed = Seed();
+  testing::Test::RecordProperty("seed", std::to_string(seed));
+  std::printf("seed %u\n", seed);
+  std::mt19937 random(seed);
+  for (int i = 0; i < kRounds; ++i) {
+    std::string input = corpus[random() % corpus.size()];
+    for (size_t mutations = random() % 6; mutations > 0; --mutations) Mutate(input, corpus, random);
+    if (input.size() > 10'000) input.resize(10'000);
+    // A buffer of just this size, so that ASan sees reads beyond it.
+    const std::vector<uint8_t> bytes(input.begin(), input.end());
+    entry(bytes.data(), bytes.size());
+  }
+}
+
+const Corpus kDocuments = {
+    R"({"d":1.5,"c":212,"n":{"i":9007199254740993},"l":[1.5],"b":"ON","t":"2024-03-01T10:00:00Z"})",
+    R"({"s":"\ud83d\ude9a","y":"north","o":1e300,"mid":"m-1","seq":7,"b":1.5})",
+    R"({"o":5,"items":[{"id":"a","d":1},{"id":7,"y":"x","s":"]}"}]})",
+    R"({"d":null,"x":{"y":{"z":[[],{},"",true,false,-0.0e-10]}}})",
+    R"({"items":[]})",
+};
+
+TEST(FuzzTest, Json) { Drive(Json, kDocuments); }
+
+TEST(FuzzTest, Binary) {
+  Corpus corpus = {"ON",           "153.42",           " true\n",
+                   "\xc1\xc1\x05", "\x7f\x61\x61\xff", "\x9f\xbf\xff\xff"};
+  for (const std::string& document : kDocuments) {
+    const auto json = nlohmann::json::parse(document);
+    const std::vector<uint8_t> cbor = nlohmann::json::to_cbor(json);
+    const std::vector<uint8_t> msgpack = nlohmann::json::to_msgpack(json);
+    corpus.emplace_back(cbor.begin(), cbor.end());
+    corpus.emplace_back(msgpack.begin(), msgpack.end());
+  }
+  Drive(Binary, corpus);
+}
+
+TEST(FuzzTest, Topic) {
+  Drive(Topic, {"fleet/wa/truck/42/telemetry", "bus/803/5001/position", "in/dev-7.json", "any",
+                "any/x/y", "tele/a/b", "a/b", "fleet/{region}/dev-{id}.x/#", "+/{a}/{b}",
+                "\xf0\x9f\x9a\x9a %\t", "#"});
+}
+
+}  // namespace
+}  // namespace gemel::fuzz
