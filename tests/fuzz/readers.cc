@@ -1,7 +1,7 @@
 #include "tests/fuzz/readers.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -79,8 +79,7 @@ class Padded {
  public:
   explicit Padded(std::string_view text)
       : bytes_(std::make_unique<char[]>(text.size() + codec::kPadding)), size_(text.size()) {
-    std::memset(bytes_.get(), '1', size_ + codec::kPadding);
-    if (!text.empty()) std::memcpy(bytes_.get(), text.data(), text.size());
+    std::fill_n(std::ranges::copy(text, bytes_.get()).out, codec::kPadding, '1');
   }
   std::string_view view() const { return {bytes_.get(), size_}; }
 
