@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/parker.h"
+#include "gateway/base/symbols.h"
+#include "gateway/effects/outbox.h"
+#include "gateway/http/api.h"
+#include "gateway/journal/sequencer.h"
+#include "gateway/twin/shard_set.h"
+
+namespace gemel::http {
+
+// A gateway's inside with one small model, `fridge`, on two shards, fed without a broker.
+class Fleet : public ::testing::Test {
+ protected:
+  static constexpr size_t kOutboxBytes = 4'096;
+
+  Fleet();
+  ~Fleet() override;
+
+  // Applies one message of telemetry. On return the twin has it.
+  void Feed(std::string_view id, std::string_view payload);
+  Sources sources();
+  // The response of the API to GET of this path.
+  Response Get(std::string_view target);
+
+  ManualClock clock_{Time{std::chrono::seconds(1'000)}};
+  Symbols symbols_;
+  twin::World world_;
+  Parker parker_;
+  effects::Outbox outbox_{kOutboxBytes, parker_};
+  effects::SenderStats sender_;
+  Readiness readiness_;
+  IntakeCounts intake_;
+  std::unique_ptr<twin::ShardSet> shards_;
+  std::unique_ptr<journal::Sequencer> sequencer_;
+};
+
+}  // namespace gemel::http
