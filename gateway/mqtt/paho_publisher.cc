@@ -19,15 +19,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using std::chrono_literals::operator""s;
 
 constexpr int kConnectSeconds = 5;
 constexpr size_t kPacketIds = 65'536;
 // Paho sleeps 100 ms when its own window is full, so ours is full before.
 constexpr int kPahoInFlightMax = 65'000;
-// Paho walks the list of what is in flight for every packet id it gives out: more would only be
-// slower.
-constexpr size_t kInFlightMax = 8'192;
+// And it walks the list of what is in flight for every packet id it gives out: measured 17,000
+// messages a second with 1,024 in flight, 4,300 with 8,192. Enough for 10,000 at 100 ms of
+// distance.
+constexpr size_t kInFlightMax = 1'024;
 static_assert(kInFlightMax < kPahoInFlightMax && kPahoInFlightMax < kPacketIds);
 // It also sleeps when the socket's buffer is full. What the broker has not acknowledged stays below
 // what the kernel takes from one connection without anybody reading.
@@ -325,7 +325,7 @@ int PahoPublisher::Send(const Outbound& message, int& packet_id) {
                               message.qos, retained, &packet_id);
   }
   const int64_t most = std::numeric_limits<uint32_t>::max();
-  const int64_t expiry = std::clamp<int64_t>(message.expiry.value_or(0s).count(), 0, most);
+  const int64_t expiry = std::clamp<int64_t>(message.expiry.value_or(seconds(0)).count(), 0, most);
   Property expires =
       Property::FourBytes(MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL, static_cast<uint32_t>(expiry));
   MQTTProperties properties = expires.list();

@@ -317,7 +317,12 @@ bool PahoReceiver::Await(const Tokens& tokens) {
   };
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, kAttemptMax, [&] { return is_stopping_ || is_lost_ || is_complete(); });
-  return !is_stopping_ && !is_lost_ && is_complete();
+  const bool is_good = !is_stopping_ && !is_lost_ && is_complete();
+  lock.unlock();
+  // Paho completes a token before it is done with it, but under its lock: taking that once leaves
+  // the token to us.
+  static_cast<void>(client_->is_connected());
+  return is_good;
 }
 
 // True once we stop or the connection has gone.
@@ -351,10 +356,12 @@ std::string PahoReceiver::WhyEnded(const char* unanswered) {
 }
 
 void PahoReceiver::Disconnect() {
+  paho::token_ptr token;  // outlives the client, which may not be done with it
   try {
     if (client_ != nullptr && client_->is_connected()) {
       // Without a session expiry of its own DISCONNECT keeps the session as CONNECT wanted it.
-      client_->disconnect()->wait_for(kDisconnectMax);
+      token = client_->disconnect();
+      token->wait_for(kDisconnectMax);
     }
   } catch (const std::exception&) {
     // It has gone already, which is what we want.

@@ -150,9 +150,10 @@ TEST_P(PahoPublisherTest, IsFullRatherThanWaitingForABrokerThatSleeps) {
     }
     tokens.insert(*token);
   }
-  // Paho would sleep until the broker wakes. Far more than it takes, because we may not be scheduled.
+  // Paho would sleep until the broker wakes. Far more than it takes, because we may not be
+  // scheduled.
   EXPECT_LT(longest, 3s);
-  EXPECT_GT(tokens.size(), 1'000u);
+  EXPECT_GE(tokens.size(), 1'000u);
   std::vector<Publisher::Token> none;
   publisher->Acknowledged(none, 1ms);
   EXPECT_THAT(none, IsEmpty());
@@ -163,10 +164,10 @@ TEST_P(PahoPublisherTest, IsFullRatherThanWaitingForABrokerThatSleeps) {
 }
 
 TEST_P(PahoPublisherTest, PacketIdsComeAroundAndTokensDoNot) {
-  Broker broker;
+  Broker broker({.max_inflight_messages = 0});
   const auto publisher = Connected(broker);
   std::vector<Publisher::Token> acknowledged;
-  constexpr size_t kMessages = 140'000;  // more than twice around 65,535
+  constexpr size_t kMessages = 67'000;  // there are 65,535 ids
   for (size_t sent = 0; sent < kMessages;) {
     const auto token = publisher->Publish({.topic = "a", .payload = "x"});
     if (token.ok()) {
@@ -233,7 +234,7 @@ TEST_P(PahoPublisherTest, ADisconnectIsNoReasonForTheWillEvenWithMessagesInFligh
   Broker broker({.max_inflight_messages = 0});
   ASSERT_TRUE(broker.Start().ok());
   Tail tail(broker, {"#"});
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < 3; ++round) {
     const auto publisher = Connected(broker);
     for (int i = 0; i < 500; ++i) MustPublish(*publisher, {.topic = "a"});
     publisher->Disconnect();
@@ -247,7 +248,7 @@ TEST_P(PahoPublisherTest, ADisconnectIsNoReasonForTheWillEvenWithMessagesInFligh
     return std::ranges::any_of(seen, [](const Seen& s) { return s.topic == "last"; });
   }));
   EXPECT_THAT(tail.SeenOn(kWillTopic), IsEmpty());
-  EXPECT_EQ(tail.SeenOn("a").size(), 2'500u);
+  EXPECT_EQ(tail.SeenOn("a").size(), 1'500u);
 }
 
 TEST_P(PahoPublisherTest, AWrongPasswordIsToldWithoutShowingIt) {

@@ -118,7 +118,7 @@ TEST_P(PahoReceiverTest, ComesBackEveryTimeTheBrokerDoes) {
 }
 
 TEST_P(PahoReceiverTest, WaitsForABrokerThatIsDownAndSaysSoOnce) {
-  broker_.Stop();
+  broker_.Kill();
   const auto receiver = Make();
   Start(*receiver);
   ASSERT_TRUE(inbox_.AwaitWhy("Connection refused"));
