@@ -1,5 +1,6 @@
 #include "gateway/model/model.h"
 
+#include <cstdint>
 #include <exception>
 
 #include <fmt/format.h>
@@ -24,6 +25,9 @@ void SetupFail(const gemel_setup* setup, gemel_text why) {
 // Scalars only: a model that needs more takes a table.
 Result<gemel_value> ToParameter(const std::string& name, const nlohmann::json& value) {
   if (value.is_boolean()) return ToValue(value.get<bool>());
+  if (value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX) {
+    return Invalid(fmt::format("parameter {} must be at most {}", name, INT64_MAX));
+  }
   if (value.is_number_integer()) return ToValue(value.get<int64_t>());
   if (value.is_number_float()) return ToValue(value.get<double>());
   if (value.is_string()) return ToValue(std::string_view(value.get_ref<const std::string&>()));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -115,7 +116,8 @@ void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& o
       AppendNumber(value.as.integer, out);
       break;
     case GEMEL_TIME:
-      AppendNumber(value.as.integer / 1'000, out);
+      AppendNumber(
+          std::chrono::floor<std::chrono::milliseconds>(Duration{value.as.integer}).count(), out);
       break;
     case GEMEL_DOUBLE:
       if (std::isfinite(value.as.number)) {
