@@ -1,0 +1,96 @@
+// The verbs that ask a running gateway.
+
+#include "gateway/cli/client.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/cli/verbs.h"
+#include "gateway/http/server.h"
+#include "tests/cli/program.h"
+#include "tests/http/fleet.h"
+
+namespace gemel::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+class ClientTest : public http::Fleet {
+ protected:
+  ClientTest() {
+    auto server = http::Server::Start({.port = 0}, http::MakeApi(sources()));
+    EXPECT_TRUE(server.ok());
+    server_ = *std::move(server);
+  }
+  // The program, told of the gateway.
+  Outcome Ask(std::vector<std::string> arguments) {
+    return Gemel(std::move(arguments),
+                 {"GEMEL_SERVER=http://" + server_->address(), "http_proxy=http://127.0.0.1:1"});
+  }
+
+  std::unique_ptr<http::Server> server_;
+};
+
+TEST_F(ClientTest, ModelsAsATableAndAsJson) {
+  Feed("f1", "{}");
+  EXPECT_EQ(Ask({"models"}).output,
+            "MODEL   TWINS  FIELDS  MEANING\nfridge      1       5  A refrigerator.\n");
+  EXPECT_EQ(Json::parse(Ask({"models", "--json"}).output)[0]["fields"].size(), 5u);
+}
+
+TEST_F(ClientTest, ListAsATableEscapesWhatATerminalWouldObey) {
+  Feed("f1", R"({"temperature_c": 3.5, "note": "\u001b[2J"})");
+  Feed("f22", R"({"temperature_c": -13.25, "note": "ok"})");
+  const Outcome outcome = Ask({"list", "fridge", "--fields", "temperature_c,note"});
+  EXPECT_EQ(outcome.code, kDone) << outcome.errors;
+  EXPECT_EQ(outcome.output,
+            "ID   AGE   temperature_c  note\n"
+            "f1   0 ms            3.5  \"\\u{1b}[2J\"\n"
+            "f22  0 ms         -13.25  ok\n");
+}
+
+TEST_F(ClientTest, ListAsJsonIsOneArrayAcrossPages) {
+  for (int i = 0; i < 1'234; ++i) Feed(fmt::format("f{:04}", i), "{}");
+  const Json all = Json::parse(Ask({"list", "fridge", "--json"}).output);
+  ASSERT_EQ(all.size(), 1'234u);
+  EXPECT_EQ(all[1'233]["id"], "f1233");
+  EXPECT_EQ(Json::parse(Ask({"list", "fridge", "--json", "--limit", "1001"}).output).size(),
+            1'001u);
+}
+
+TEST_F(ClientTest, ListOfNoTwinsIsEmpty) {
+  EXPECT_EQ(Ask({"list", "fridge", "--json"}).output, "[]\n");
+  EXPECT_EQ(Ask({"list", "fridge"}).output, "");
+  ExpectRefusal(Ask({"list", "oven"}), kNo);
+}
+
+TEST_F(ClientTest, GetShowsOneTwin) {
+  Feed("f/2 %", R"({"temperature_c": 9})");
+  const Outcome outcome = Ask({"get", "fridge/f/2 %"});
+  EXPECT_EQ(outcome.code, kDone) << outcome.errors;
+  EXPECT_THAT(outcome.output, HasSubstr("fridge/f/2 %, heard 0 ms ago\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("\n  temperature_c  9.0\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("\nprofile\n  limit_c  8.0\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("  major     warm      1  Too warm\n"));
+  const Json twin = Json::parse(Ask({"get", "fridge/f/2 %", "--json"}).output);
+  EXPECT_EQ(twin["state"]["mood"], "warm");
+}
+
+TEST_F(ClientTest, UnknownTwinIsNo) { ExpectRefusal(Ask({"get", "fridge/nobody"}), kNo); }
+
+TEST_F(ClientTest, GatewayThatIsNotThereIsAFailure) {
+  const std::string address = "http://" + server_->address();
+  server_->Stop();
+  for (const auto& verb : std::vector<std::vector<std::string>>{
+           {"models"}, {"list", "fridge"}, {"get", "fridge/f1"}}) {
+    const Outcome outcome = Ask(verb);
+    ExpectRefusal(outcome, kFailed);
+    EXPECT_THAT(outcome.errors, HasSubstr(address));
+  }
+  ExpectRefusal(Gemel({"models", "--server", "file:///etc/passwd"}), kFailed);
+}
+
+}  // namespace
+}  // namespace gemel::cli
