@@ -12,6 +12,7 @@
 #include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 
+#include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
 #include "gateway/codec/field_map.h"
 #include "gateway/codec/rows.h"

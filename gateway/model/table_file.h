@@ -18,12 +18,8 @@ namespace gemel::model {
 // Immutable once loaded, so safe from any thread.
 class TableFile {
  public:
-  // CSV with a header, JSON lines (see codec::RowReader) or a GeoJSON FeatureCollection, plain or
-  // gzip, told by content. A FeatureCollection's columns are the names of its properties, then
-  // `geometry` (as JSON, empty if null) and `geometry_type`.
-  //
-  // NotFound, Unavailable or Damaged for a file that can't be read; Invalid, with file and line,
-  // for content that is none of the three, and for more than 4 GiB of it.
+  // CSV, JSON lines or a GeoJSON FeatureCollection, plain or gzip: see codec::RowReader for what
+  // becomes of each, and for what fails. Also Invalid for more than 4 GiB of text.
   static Result<std::unique_ptr<const TableFile>> Load(const std::filesystem::path& path,
                                                        std::string name);
   TableFile(const TableFile&) = delete;
@@ -38,13 +34,13 @@ class TableFile {
   std::string_view cell(size_t row, size_t column) const;
 
  private:
-  class Builder;
   struct View {
     gemel_table table;  // first: the callback finds its owner behind it
     const TableFile* owner;
   };
 
   explicit TableFile(std::string name) : name_(std::move(name)) {}
+  bool AddCell(std::string_view cell);  // false if there is no room
   static gemel_text Cell(const gemel_table* table, size_t row, size_t column);
   void FillView();
 

@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
-#include <string>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/status.h"

@@ -1,7 +1,5 @@
 #include "gateway/simulate/replay_rows.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -14,6 +12,7 @@
 #include "gateway/base/quote.h"
 #include "gateway/base/time_text.h"
 #include "gateway/codec/csv.h"
+#include "gateway/codec/json_row.h"
 #include "gateway/codec/lines.h"
 #include "gateway/codec/rule.h"
 #include "gateway/codec/scalar.h"
@@ -22,8 +21,6 @@
 
 namespace gemel::simulate {
 namespace {
-
-using simdjson::dom::element;
 
 constexpr size_t kMqttTopicBytesMax = 65'535;
 
@@ -187,46 +184,6 @@ class CsvRows {
   std::vector<bool> is_string_;
 };
 
-// What to keep of an object, as a tree of its members' names.
-struct Kept {
-  std::string name;
-  std::string json_name;
-  bool is_whole = false;
-  std::vector<Kept> members;
-
-  void Add(std::span<const std::string> tokens) {
-    if (tokens.empty()) {
-      is_whole = true;
-      return;
-    }
-    auto member = std::ranges::find(members, tokens.front(), &Kept::name);
-    if (member == members.end()) {
-      members.push_back({.name = tokens.front()});
-      member = members.end() - 1;
-      AppendJsonText(member->name, member->json_name);
-    }
-    member->Add(tokens.subspan(1));
-  }
-
-  void Append(element value, std::string& out) const {
-    simdjson::dom::object object;
-    if (is_whole || value.get(object) != simdjson::SUCCESS) {
-      out += simdjson::minify(value);
-      return;
-    }
-    char before = '{';
-    for (const Kept& member : members) {
-      element inner;
-      if (object.at_key(member.name).get(inner) != simdjson::SUCCESS) continue;
-      out += std::exchange(before, ',');
-      out += member.json_name;
-      out += ':';
-      member.Append(inner, out);
-    }
-    out += before == '{' ? "{}" : "}";
-  }
-};
-
 class JsonRows {
  public:
   JsonRows(const ReplayMap& map, codec::LineReader lines)
@@ -240,50 +197,38 @@ class JsonRows {
       GEMEL_TRY_LET(const std::optional<std::string_view> line, lines_.Next());
       if (!line) return builder_.Done();
       if (line->find_first_not_of(" \t") == std::string_view::npos) continue;
-      element document;
-      if (const auto error = parser_.parse(line->data(), line->size()).get(document))
-        return lines_.Wrong(fmt::format("no JSON: {}", simdjson::error_message(error)));
-      if (!document.is_object()) return lines_.Wrong("no JSON object");
-      GEMEL_TRY(Take(document, *line));
+      if (const Status status = row_.Parse(*line); !status.ok())
+        return lines_.Wrong(status.message());
+      GEMEL_TRY(Take(*line));
     }
   }
 
  private:
-  Status Take(element document, std::string_view line) {
+  Status Take(std::string_view line) {
     std::string scratch;
-    const std::string_view time = map_.time ? ScalarAt(document, *map_.time, scratch) : "";
+    const std::string_view time = map_.time ? row_.ScalarAt(map_.time->text, scratch) : "";
     const auto at = builder_.TimeOf(time);
     if (!at) {
       return lines_.Wrong(
           fmt::format("{}: {} is no time of the map's format", map_.time->text, Quote(time)));
     }
     auto topic = builder_.TopicOf(
-        [&](size_t part) { return ScalarAt(document, *map_.topic[part].value, texts_[part]); });
+        [&](size_t part) { return row_.ScalarAt(map_.topic[part].value->text, texts_[part]); });
     std::string payload;
     if (map_.keep.empty()) {
       payload = line;
     } else {
-      kept_.Append(document, payload);
+      row_.AppendKept(kept_, payload);
     }
     builder_.Add(*at, std::move(topic), std::move(payload));
     return Status::Ok();
   }
 
-  // As text; empty for what is missing, null, an object or an array.
-  static std::string_view ScalarAt(element document, const Pointer& pointer, std::string& scratch) {
-    element value;
-    if (document.at_pointer(pointer.text).get(value) != simdjson::SUCCESS) return {};
-    std::string_view text;
-    if (value.get(text) == simdjson::SUCCESS) return text;
-    if (value.is_null() || value.is_object() || value.is_array()) return {};
-    return scratch = simdjson::minify(value);
-  }
-
   const ReplayMap& map_;
   codec::LineReader lines_;
   SetBuilder builder_;
-  simdjson::dom::parser parser_;
-  Kept kept_;
+  codec::JsonRow row_;
+  codec::KeptMembers kept_;
   std::vector<std::string> texts_;  // of topic values that are no strings
 };
 

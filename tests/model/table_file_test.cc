@@ -107,7 +107,7 @@ TEST_F(TableFileTest, MistakesNameTheFileAndTheLine) {
               HasSubstr("table: neither JSON lines nor a GeoJSON FeatureCollection: "));
   EXPECT_THAT(Failure(R"({"type":"FeatureCollection"})"), HasSubstr("has no array \"features\""));
   EXPECT_THAT(Failure(R"({"type":"FeatureCollection","features":[{"type":"Feature"}]})"),
-              HasSubstr("feature 0 has no object \"properties\""));
+              HasSubstr("feature 0: it has no object \"properties\""));
   EXPECT_THAT(
       Failure(R"({"type":"FeatureCollection","features":[{"properties":{"geometry_type":1}}]})"),
       HasSubstr("a property is called geometry_type"));
