@@ -36,6 +36,7 @@ void Engine::CommitReply(const journal::RecordView& record, const Route& route, 
       intent.expires_us == 0 ? kNoTime : record.record_time() + Duration{intent.expires_us};
   const model::Model& model = *world_.models[record.model()].model;
   topic_.clear();
+  bool is_known = true;
   route::Render(*route.command, topic_, [&](const std::string& name, std::string& out) {
     if (name == "id") {
       out += twin.id();
@@ -48,8 +49,15 @@ void Engine::CommitReply(const journal::RecordView& record, const Route& route, 
       out += world_.symbols->TextOf(Symbol{static_cast<uint32_t>(value.as.integer)});
     } else if (value.type == GEMEL_TEXT) {
       out.append(value.as.text, value.length);
+    } else {
+      is_known = false;
     }
   });
+  if (!is_known) {
+    // A refused symbol, and then no device listens where the topic would lead.
+    stats_[record.model()]->commands_unroutable.Add();
+    return;
+  }
   effects::WriteCommand({id, record.record_time(), intent.name, intent.arguments, expires},
                         payload_);
   stats_[record.model()]->commands.Add();

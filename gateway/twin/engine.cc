@@ -203,6 +203,7 @@ void Engine::RenderTelemetryTopic(const journal::RecordView& record) {
     topic_ += level.prefix;
     if (level.kind == route::Template::Level::Kind::kAny) topic_ += '+';
     if (level.kind == route::Template::Level::Kind::kRest) topic_ += '#';
+    if (level.name == "field" && world_.routes[record.route()].has_field_in_topic) topic_ += '+';
     if (level.name == "id") topic_ += record.id();
     for (const journal::RecordSymbol& symbol : record.symbols()) {
       if (level.name == fields[symbol.field].name)

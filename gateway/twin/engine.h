@@ -25,7 +25,7 @@ struct ModelStats {
   Counter late;
   Counter failed;
   Counter commands;
-  Counter commands_unroutable;            // the route has no command topic
+  Counter commands_unroutable;            // no command topic, or a part of it is unknown
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
   Counter twins_created;

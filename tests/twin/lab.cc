@@ -1,0 +1,109 @@
+#include "tests/twin/lab.h"
+
+#include <cstring>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "gateway/model/state.h"
+
+namespace gemel::twin {
+namespace {
+
+template <typename T>
+T Required(Result<T> result) {
+  EXPECT_TRUE(result.ok()) << result.status().message();
+  return *std::move(result);
+}
+
+Route MakeRoute(const model::Model& model, const std::string& name) {
+  return {.name = name,
+          .model = 0,
+          .telemetry = Required(route::Template::Parse(name + "/{region}/{line}/{id}")),
+          .fields = Required(codec::FieldMap::Compile(model.fields(), {}))};
+}
+
+}  // namespace
+
+void KeptSink::Append(const effects::Effect& effect) {
+  const std::lock_guard lock(mutex_);
+  kept_.push_back({effect.id, effect.kind, effect.is_retained, effect.expires,
+                   std::string(effect.topic), std::string(effect.payload)});
+}
+
+std::vector<Kept> KeptSink::Take() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(kept_, {});
+}
+
+ProbeWorld::ProbeWorld() {
+  ModelEntry entry;
+  entry.model = Required(model::Model::Create(*ModelTable<Probe>(), {.name = "probe"}));
+  entry.apply_profile = [](std::string_view id, std::byte* state) {
+    if (id == "p1") reinterpret_cast<Probe::State*>(state)->limit = 4;
+  };
+  world.symbols = &symbols;
+  world.models.push_back(std::move(entry));
+  for (const char* name : {"lab", "drop", "mute"}) {
+    world.routes.push_back(MakeRoute(model(), name));
+    world.routes.back().command =
+        Required(route::Template::Parse("do/{region}/{line}/probe-{id}/command"));
+  }
+  world.routes[kDropping].late = LatePolicy::kDrop;
+  world.routes[kMute].command.reset();
+}
+
+std::string ProbeWorld::Json(const std::byte* state, std::string_view field) const {
+  std::string out;
+  const gemel_field& described = model().fields()[model().FieldIndex(field).value()];
+  model::AppendJson(model::ReadValue(described, state), symbols, out);
+  return out;
+}
+
+std::vector<uint64_t> Encoded(const journal::Record& record) {
+  std::vector<uint64_t> bytes((EncodedSize(record) + 7) / 8);
+  Encode(record, reinterpret_cast<std::byte*>(bytes.data()));
+  return bytes;
+}
+
+Lsn Lab::Say(const Said& said) {
+  const auto field = [&](std::string_view name) {
+    return static_cast<uint16_t>(probes.model().FieldIndex(name).value());
+  };
+  const journal::RecordSymbol region{field("region"),
+                                     static_cast<uint16_t>(said.region.empty() ? 1 : 0),
+                                     probes.symbols.Intern(said.region).value().number};
+  const journal::RecordCapture line{field("line"), said.line};
+  journal::Record record{.lsn = MakeLsn(1, static_cast<uint64_t>(++records)),
+                         .route = said.route,
+                         .key_hash = HashKey("probe", said.id),
+                         .record_time = now(),
+                         .id = said.id,
+                         .payload = said.json,
+                         .symbols = {&region, 1},
+                         .captures = {&line, 1}};
+  if (said.at) record.event_time = kStart + std::chrono::seconds(*said.at);
+  const std::vector<uint64_t> bytes = Encoded(record);
+  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  return record.lsn;
+}
+
+Lsn Lab::Delete(std::string_view id) {
+  const journal::Record record{.lsn = MakeLsn(1, static_cast<uint64_t>(++records)),
+                               .kind = journal::RecordKind::kTwinDeleted,
+                               .key_hash = HashKey("probe", id),
+                               .record_time = now(),
+                               .id = id};
+  const std::vector<uint64_t> bytes = Encoded(record);
+  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  return record.lsn;
+}
+
+Twin* Lab::Find(std::string_view id) { return engine.table(0).Find(HashKey("probe", id), id); }
+
+std::string Lab::Field(std::string_view id, std::string_view field) {
+  const Twin* twin = Find(id);
+  return twin == nullptr ? std::string() : probes.Json(twin->state(), field);
+}
+
+}  // namespace gemel::twin

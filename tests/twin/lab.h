@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/twin/engine.h"
+#include "tests/twin/probe.h"
+
+namespace gemel::twin {
+
+// An effect and what its views showed.
+struct Kept {
+  EffectId id;
+  effects::EffectKind kind = effects::EffectKind::kCommand;
+  bool is_retained = false;
+  Time expires = kNoTime;
+  std::string topic;
+  std::string payload;
+};
+
+// Keeps what is sent to it. Any thread.
+class KeptSink final : public effects::Sink {
+ public:
+  void Append(const effects::Effect& effect) override;
+  void Flush() noexcept override {}
+  // What came since the last call, in order.
+  std::vector<Kept> Take();
+
+ private:
+  std::mutex mutex_;
+  std::vector<Kept> kept_;
+};
+
+// Routes of the probe model.
+inline constexpr uint16_t kNewest = 0;  // lab/{region}/{line}/{id}, with a command topic
+inline constexpr uint16_t kDropping = 1;
+inline constexpr uint16_t kMute = 2;  // without a command topic
+inline constexpr uint16_t kRoutes = 3;
+
+// A world of probes. The twin "p1" has a profile, with limit 4.
+class ProbeWorld {
+ public:
+  ProbeWorld();
+  const model::Model& model() const { return *world.models[0].model; }
+  // Value of a field as JSON text.
+  std::string Json(const std::byte* state, std::string_view field) const;
+
+  Symbols symbols;
+  World world;
+};
+
+// A record's bytes, for whoever applies it by itself.
+std::vector<uint64_t> Encoded(const journal::Record& record);
+
+// Time of the first record; each further one is a second later.
+inline constexpr Time kStart{std::chrono::seconds{1'700'000'000}};
+
+// One message to an engine. Event times are seconds since kStart.
+struct Said {
+  std::string_view id = "x";
+  std::string_view json = "{}";
+  std::optional<int> at;  // none: as the record
+  uint16_t route = kNewest;
+  std::string_view region = "north";  // "": the symbol table was full
+  std::string_view line = "l1";
+};
+
+// An engine on the caller's thread that gets one record after the other.
+class Lab {
+ public:
+  // Both return the record's LSN.
+  Lsn Say(const Said& said);
+  Lsn Delete(std::string_view id);
+
+  Twin* Find(std::string_view id);
+  // Value of a field as JSON text; "" if there is no such twin.
+  std::string Field(std::string_view id, std::string_view field);
+  std::vector<Kept> Take() { return sink.Take(); }
+  const ModelStats& stats() const { return engine.stats(0); }
+  uint64_t refused(Refusal reason) const {
+    return engine.refused()[static_cast<size_t>(reason)].value();
+  }
+  Time now() const { return kStart + std::chrono::seconds(records); }
+
+  ProbeWorld probes;
+  KeptSink sink;
+  Engine engine{probes.world, sink};
+  int64_t records = 0;
+};
+
+}  // namespace gemel::twin

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/limits.h"
+#include "gateway/sdk/model.hpp"
+
+namespace gemel::twin {
+
+// A model that does what its messages say: `order` holds words, done one after the other.
+struct Probe {
+  struct State {
+    Last<double> a;
+    Last<int64_t> b;
+    Last<bool> is_on;
+    Last<Time> made;
+    Last<Text<62>> order;
+    Last<Symbol> kind;
+    Last<Symbol> region;
+    Last<Text<30>> line;
+    double limit = 8;
+    int64_t calls = 0;
+    int64_t late = 0;
+    int64_t drawn = 0;
+    int64_t active = 0;
+    bool is_ready = false;
+  };
+  static constexpr const char* kName = "probe";
+  static constexpr const char* kMeaning = "Does what it is told.";
+  static const Fields<State>& fields() {
+    static const Fields<State> kFields = {
+        telemetry(&State::a, "a", "degC", "A number."),
+        telemetry(&State::b, "b", "m", "An integer."),
+        telemetry(&State::is_on, "is_on", "", "A truth."),
+        telemetry(&State::made, "made", "", "A time."),
+        telemetry(&State::order, "order", "", "What the model does."),
+        telemetry(&State::kind, "kind", "", "A symbol."),
+        topic(&State::region, "region", "A symbol of the topic."),
+        topic(&State::line, "line", "A text of the topic."),
+        profile(&State::limit, "limit", "degC", "Of the profile."),
+        computed(&State::calls, "calls", "", "Calls of on_telemetry."),
+        computed(&State::late, "late", "", "Late ones of them."),
+        computed(&State::drawn, "drawn", "", "The last random number."),
+        computed(&State::active, "active", "", "Whether the alert was active."),
+        computed(&State::is_ready, "is_ready", "", "Whether on_init was called."),
+    };
+    return kFields;
+  }
+
+  explicit Probe(const Setup&) {}
+
+  void on_init(State& state, Context& context) const {
+    if (context.id().starts_with("bad")) throw std::runtime_error("no twin of this name");
+    state.is_ready = true;
+  }
+
+  void on_telemetry(State& state, const Message& message, Context& context) const {
+    ++state.calls;
+    state.late += message.is_late() ? 1 : 0;
+    std::string_view order = message.find<std::string_view>("order").value_or("");
+    while (!order.empty()) {
+      const size_t end = order.find(' ');
+      Do(order.substr(0, end), state, context);
+      order.remove_prefix(end == std::string_view::npos ? order.size() : end + 1);
+    }
+  }
+
+ private:
+  static void Do(std::string_view word, State& state, Context& context) {
+    if (word == "throw") throw std::runtime_error("told to throw");
+    if (word == "throw_int") throw 7;
+    if (word == "draw") state.drawn = static_cast<int64_t>(context.random() >> 1);
+    if (word == "reply") context.reply("rest", {{"b", state.b}, {"minutes", 30}});
+    if (word == "soon") context.reply("hurry", {}, std::chrono::seconds(5));
+    if (word == "raise") Raise(Severity::kMajor, state, context);
+    if (word == "minor") Raise(Severity::kMinor, state, context);
+    if (word == "clear") context.clear("hot");
+    if (word == "look") state.active = context.is_active("hot") ? 1 : 0;
+    if (word == "bad_code") context.raise(Severity::kMajor, "Too Hot", "x");
+    if (word == "long") context.raise(Severity::kInfo, "long", "x" + Euros());
+    if (word == "fill") Raises(kEffectsPerRecordMax, context);
+    if (word == "flood") Raises(kEffectsPerRecordMax + 1, context);
+  }
+  static void Raise(Severity severity, const State& state, Context& context) {
+    context.raise(severity, "hot", "a is high", {{"a", state.a}});
+  }
+  static void Raises(size_t count, Context& context) {
+    for (size_t i = 0; i < count; ++i) {
+      context.raise(Severity::kInfo, "code_" + std::to_string(i), "one of many");
+    }
+  }
+  static std::string Euros() {
+    std::string text;
+    while (text.size() < 2 * kAlertMessageBytesMax) text += "\u20ac";
+    return text;
+  }
+};
+
+}  // namespace gemel::twin
