@@ -125,8 +125,11 @@ Status CheckId(const config::Route& route, const std::vector<std::string>& names
 
 // A topic that the gateway publishes to must be one topic for each twin, known from what it keeps.
 Result<route::Template> CompileCommand(const std::string& key, const std::string& text,
+                                       const std::vector<std::string>& names,
                                        const model::Model& model) {
-  GEMEL_TRY_LET(route::Template topic, route::Template::Parse(text));
+  Result<route::Template> parsed = route::Template::Parse(text);
+  if (!parsed.ok()) return Invalid(fmt::format("{}: {}", key, parsed.status().message()));
+  route::Template topic = *std::move(parsed);
   for (const route::Template::Level& level : topic.levels()) {
     using Kind = route::Template::Level::Kind;
     if (level.kind == Kind::kAny || level.kind == Kind::kRest) {
@@ -142,8 +145,20 @@ Result<route::Template> CompileCommand(const std::string& key, const std::string
           "{} \"{}\": {{{}}} must be id or a symbol or text of model {} that topics fill", key,
           text, level.name, model.name()));
     }
+    if (std::ranges::find(names, level.name) == names.end()) {
+      return Invalid(
+          fmt::format("{} \"{}\": {{{}}} must stand in the route's topic, which fills it", key,
+                      text, level.name));
+    }
   }
   return topic;
+}
+
+Result<codec::FieldMap> CompileFields(const config::Route& route, const model::Model& model) {
+  Result<codec::FieldMap> fields = codec::FieldMap::Compile(model.fields(), ToFieldMapSpec(route));
+  if (fields.ok()) return fields;
+  const char* key = route.fields.empty() ? "field" : "fields";
+  return Invalid(fmt::format("{}: {}", key, fields.status().message()));
 }
 
 bool NeedsEnvelope(const config::Route& route, const codec::FieldMap& fields) {
@@ -168,18 +183,17 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
     has_field_in_topic = has_field_in_topic || capture.kind == Capture::Kind::kFieldName;
     plan.captures.push_back(capture);
   }
-  GEMEL_TRY_LET(codec::FieldMap fields,
-                codec::FieldMap::Compile(model.fields(), ToFieldMapSpec(route)));
+  GEMEL_TRY_LET(codec::FieldMap fields, CompileFields(route, model));
   if (NeedsEnvelope(route, fields)) {
     GEMEL_TRY_LET(plan.envelope, codec::Envelope::Compile(ToEnvelopeSpec(route), fields));
   }
   std::optional<route::Template> command;
   if (!route.command.empty()) {
-    GEMEL_TRY_LET(command, CompileCommand("command", route.command, model));
+    GEMEL_TRY_LET(command, CompileCommand("command", route.command, topic.names(), model));
   }
   if (!route.command_ack.empty()) {
     GEMEL_TRY_LET(const route::Template ack,
-                  CompileCommand("command_ack", route.command_ack, model));
+                  CompileCommand("command_ack", route.command_ack, topic.names(), model));
   }
   return CompiledRoute{
       .route = {.name = route.name,

@@ -9,6 +9,7 @@
 
 #include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
+#include "gateway/codec/text.h"
 #include "gateway/effects/payload.h"
 #include "gateway/route/id.h"
 
@@ -102,7 +103,6 @@ std::optional<Refused> Intake::ReadCaptures(const mqtt::Inbound& message, const 
         break;
       case Capture::Kind::kFieldName:
         if (auto refused = AddFieldOfTopic(text, message.payload, record.model)) return refused;
-        record.payload = {};
         break;
     }
   }
@@ -118,18 +118,20 @@ std::optional<Refused> Intake::AddFieldOfTopic(std::string_view name, std::strin
                    fmt::format("{}: model {} has no telemetry field of this name", Quote(name),
                                world_.models[model].model->name())};
   }
-  if (payload.empty() || payload.size() > UINT16_MAX) {
+  codec::Scalar scalar;
+  if (auto refused = codec::ReadText(payload, scalar)) return refused;
+  if (scalar.text.size() > UINT16_MAX) {
     return Refused{Refusal::kPayloadInvalid,
-                   fmt::format("a scalar of {} bytes; 1 to 65535 are allowed", payload.size())};
+                   fmt::format("a scalar of {} bytes; 1 to 65535 are allowed", scalar.text.size())};
   }
   if (fields[*field].type == GEMEL_SYMBOL) {
-    if (payload.size() > kSymbolBytesMax) {
+    if (scalar.text.size() > kSymbolBytesMax) {
       return Refused{Refusal::kFieldInvalid,
                      fmt::format("{}: more than {} bytes", name, kSymbolBytesMax)};
     }
-    AddSymbol(static_cast<uint16_t>(*field), payload);
+    AddSymbol(static_cast<uint16_t>(*field), scalar.text);
   } else {
-    captures_.push_back({static_cast<uint16_t>(*field), payload});
+    captures_.push_back({static_cast<uint16_t>(*field), scalar.text});
   }
   return std::nullopt;
 }
@@ -153,7 +155,12 @@ std::optional<Refused> Intake::AddReadings(const Plan& plan, std::string_view pa
   ids_.reserve(readings.size());
   symbols_.reserve(topic_symbols_ + readings.size() * topic_symbols_ + reader_.symbols().size());
   for (const codec::Reading& reading : readings) {
-    if (auto refused = AddReading(reading, base)) return refused;
+    if (auto refused = AddReading(reading, base)) {
+      if (readings.size() > 1) {
+        refused->detail = fmt::format("item {}: {}", reading.item, refused->detail);
+      }
+      return refused;
+    }
   }
   return std::nullopt;
 }
