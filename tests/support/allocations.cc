@@ -8,6 +8,20 @@ namespace {
 std::atomic<size_t> allocations{0};
 }  // namespace
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+// Sanitizers have operators of their own, which know what the libraries allocated; they tell us.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(  // NOLINT(bugprone-reserved-identifier)
+    void (*malloc_hook)(const volatile void*, size_t), void (*free_hook)(const volatile void*));
+
+namespace {
+[[maybe_unused]] const int kInstalled = __sanitizer_install_malloc_and_free_hooks(
+    [](const volatile void*, size_t) { allocations.fetch_add(1, std::memory_order_relaxed); },
+    [](const volatile void*) {});
+}  // namespace
+
+#else
+
 void* operator new(size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
@@ -16,6 +30,8 @@ void* operator new(size_t size) {
 
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+#endif
 
 namespace gemel::support {
 
