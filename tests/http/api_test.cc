@@ -72,11 +72,11 @@ TEST_F(ApiTest, ModelsAreDescribedFieldByField) {
 }
 
 TEST_F(ApiTest, ListHoldsEveryFieldAndTheAge) {
-  Feed("f1", R"({"temperature_c": 3.5, "note": "<script>\u0000\u202e\""})");
+  Feed("f1", R"({"temperature_c": 3.5, "note": "<script>\u0001\u202e\""})");
   clock_.Advance(1500ms);
   const Json twins = GetJson("/api/v1/twins/fridge");
   EXPECT_EQ(twins, Json::parse(R"([{"id":"f1","temperature_c":3.5,"opened":null,
-      "note":"<script>\u0000\u202e\"","limit_c":8.0,"mood":"cold","age_ms":1500}])"));
+      "note":"<script>\u0001\u202e\"","limit_c":8.0,"mood":"cold","age_ms":1500}])"));
 }
 
 TEST_F(ApiTest, EmptyModelIsAnEmptyArray) {

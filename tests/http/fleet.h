@@ -21,7 +21,7 @@ namespace gemel::http {
 // A gateway's inside with one small model, `fridge`, on two shards, fed without a broker.
 class Fleet : public ::testing::Test {
  protected:
-  static constexpr size_t kOutboxBytes = 4'096;
+  static constexpr size_t kOutboxBytes = 65'536;
 
   Fleet();
   ~Fleet() override;
