@@ -28,8 +28,15 @@ void* operator new(size_t size) {
   throw std::bad_alloc();
 }
 
+// Named too, because a sanitizer brings its own of each and wants news and deletes of one kind.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(size == 0 ? 1 : size);
+}
+
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 #endif
 

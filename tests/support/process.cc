@@ -91,7 +91,7 @@ struct Child {
 
 }  // namespace
 
-Process::Process(std::vector<std::string> arguments, Options options) {
+Process::Process(std::vector<std::string> arguments, const Options& options) {
   GEMEL_ASSERT(!arguments.empty());
   // A child that has gone must be a failed write for the test, not its end.
   ::signal(SIGPIPE, SIG_IGN);

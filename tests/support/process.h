@@ -35,7 +35,7 @@ class Process {
   // Starts arguments[0], looked up in PATH and in /usr/sbin. If there is no such program the child
   // exits with 127 and says so in errors(). REQUIRES: arguments is not empty
   explicit Process(std::vector<std::string> arguments) : Process(std::move(arguments), Options{}) {}
-  Process(std::vector<std::string> arguments, Options options);
+  Process(std::vector<std::string> arguments, const Options& options);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
