@@ -59,8 +59,7 @@ json RandomDocument(std::mt19937& random, int depth) {
       return std::string(random() % 300, 'a') + "\u0141\"\\\n🚚";
     case 8: {
       json array = json::array();
-      for (size_t i = random() % 20; i > 0; --i)
-        array.push_back(RandomDocument(random, depth + 1));
+      for (size_t i = random() % 20; i > 0; --i) array.push_back(RandomDocument(random, depth + 1));
       return array;
     }
     default: {
