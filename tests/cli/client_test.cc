@@ -71,8 +71,8 @@ TEST_F(ClientTest, GetShowsOneTwin) {
   const Outcome outcome = Ask({"get", "fridge/f/2 %"});
   EXPECT_EQ(outcome.code, kDone) << outcome.errors;
   EXPECT_THAT(outcome.output, HasSubstr("fridge/f/2 %, heard 0 ms ago\n"));
-  EXPECT_THAT(outcome.output, HasSubstr("\n  temperature_c  9.0\n"));
-  EXPECT_THAT(outcome.output, HasSubstr("\nprofile\n  limit_c  8.0\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("\n  temperature_c  9\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("\nprofile\n  limit_c  8\n"));
   EXPECT_THAT(outcome.output, HasSubstr("  major     warm      1  Too warm\n"));
   const Json twin = Json::parse(Ask({"get", "fridge/f/2 %", "--json"}).output);
   EXPECT_EQ(twin["state"]["mood"], "warm");

@@ -75,11 +75,12 @@ Source Text(const char* topic, const char* field, Named values = {}) {
            .fields = {{.field = field, .values = std::move(values)}}}};
 }
 
-// The routes that a user would write for each ecosystem.
-std::map<std::string, std::vector<Source>> Sources() {
+using SourcesByEcosystem = std::map<std::string, std::vector<Source>>;
+
+// Devices that speak for themselves, each on topics of its own.
+void AddDevices(SourcesByEcosystem& sources) {
   const EnvelopeSpec iso_time = {.time = "/Time", .time_format = TimeFormat::kIso};
   const Named on_off = {{"ON", "true"}, {"OFF", "false"}};
-  std::map<std::string, std::vector<Source>> sources;
   sources["tasmota"] = {
       Json("tele/{id}/SENSOR", iso_time,
            {{.field = "power_w", .at = "/ENERGY/Power"},
@@ -116,6 +117,10 @@ std::map<std::string, std::vector<Source>> Sources() {
       Text("homie/{id}/engine/running", "is_on"),
       Text("homie/{id}/$state", "is_online",
            {{"ready", "true"}, {"lost", "false"}, {"disconnected", "false"}, {"init", "null"}})};
+}
+
+// Trackers, radio networks and receivers that speak for others.
+void AddNetworks(SourcesByEcosystem& sources) {
   const EnvelopeSpec tracked = {.time = "/tst", .time_format = TimeFormat::kSeconds};
   sources["owntracks"] = {Json("owntracks/fleet/{id}", tracked,
                                {{.field = "lat"},
@@ -151,13 +156,20 @@ std::map<std::string, std::vector<Source>> Sources() {
                               {.field = "analog_c", .at = "/temperature_F", .unit = "F"},
                               {.field = "pressure_kpa", .at = "/pressure_PSI", .unit = "psi"},
                               {.field = "event", .at = "/model"}})};
-  sources["edge"] = {Json("fleet/{id}/telemetry", no_time,
+  sources["edge"] = {Json("fleet/{id}/telemetry", EnvelopeSpec{},
                           {{.field = "speed_kmh", .at = "/speed"},
                            {.field = "lat"},
                            {.field = "lon"},
                            {.field = "odometer"},
                            {.field = "driver"},
                            {.field = "error_date", .at = "/ts"}})};
+}
+
+// The routes that a user would write for each ecosystem.
+SourcesByEcosystem Sources() {
+  SourcesByEcosystem sources;
+  AddDevices(sources);
+  AddNetworks(sources);
   return sources;
 }
 
