@@ -50,7 +50,7 @@ TEST(SymbolsTest, ManyThreadsAgree) {
       });
     }
   }
-  for (size_t thread = 1; thread < seen.size(); ++thread) EXPECT_EQ(seen[thread], seen[0]);
+  for (const auto& each : seen) EXPECT_EQ(each, seen[0]);
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ TEST_F(SequencerTest, FourAppendingThreadsLeaveEachMailboxInOrder) {
   Make(3, 8 << 20);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int thread = 0; thread < 4; ++thread) {
       threads.emplace_back([&, thread] {
         for (int i = 0; i < kEach; ++i) {

@@ -72,6 +72,7 @@ const std::vector<BadInput>& BadInputs() {
       {"DotDotId", "scenario/wa/../in", R"({"n":1})", "id_invalid", ""},
       {"IdWithMarkup", "scenario/wa/<script>/in", R"({"n":1})", "id_invalid", ""},
       {"IdWithQuote", "scenario/wa/a'b/in", R"({"n":1})", "id_invalid", ""},
+      // NOLINTNEXTLINE(misc-misleading-bidirectional): that is what it is.
       {"IdThatTurnsText",
        "scenario/wa/\xE2\x80\xAE"
        "abc/in",
@@ -110,9 +111,11 @@ class BadInputTest : public ::testing::TestWithParam<BadInput> {
     return gateway_->Metric("gemel_messages_refused_total{reason=\"" + reason + "\"}");
   }
 
+  // NOLINTBEGIN(readability-identifier-naming): members that all cases share.
   static Broker* broker_;
   static GatewayProcess* gateway_;
   static mqtt::Publisher* publisher_;
+  // NOLINTEND(readability-identifier-naming)
 };
 Broker* BadInputTest::broker_ = nullptr;
 GatewayProcess* BadInputTest::gateway_ = nullptr;
