@@ -16,7 +16,8 @@ namespace {
 constexpr std::array<bool, 128> kUnsafe = [] {
   std::array<bool, 128> unsafe{};
   for (size_t c = 0; c < 0x20; ++c) unsafe[c] = true;
-  for (const char c : std::string_view("+#/\"'<>`\\\x7f")) unsafe[static_cast<size_t>(c)] = true;
+  for (const char c : std::string_view("+#/\"'<>`\\\x7f"))
+    unsafe[static_cast<unsigned char>(c)] = true;
   return unsafe;
 }();
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <compare>
 #include <cstring>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -183,7 +183,9 @@ class Builder {
     uint32_t parent;
     uint16_t prefix;  // kLiteral or the shape's
     std::string text;
-    auto operator<=>(const Place&) const = default;
+    bool operator<(const Place& other) const {
+      return std::tie(parent, prefix, text) < std::tie(other.parent, other.prefix, other.text);
+    }
   };
 
   static Shape ShapeOf(const Template::Level& level) {
