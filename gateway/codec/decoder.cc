@@ -2,6 +2,7 @@
 
 #include "gateway/base/assert.h"
 #include "gateway/codec/binary.h"
+#include "gateway/codec/flat.h"
 #include "gateway/codec/json.h"
 #include "gateway/codec/plan.h"
 #include "gateway/codec/text.h"
@@ -76,8 +77,27 @@ struct Decoder::Buffers {
     return refused ? refused : misfit;
   }
 
+  // False where the payload is no flat object or a value does not fit: what is in `values` then
+  // means nothing, and the payload must be read as a whole, which finds out what is wrong with it.
+  bool FillFromFlat(const FieldMap::Plan& plan, std::string_view payload,
+                    std::span<gemel_value> values) {
+    Marks::OfWalk met = marks.Begin(plan.places.size());
+    const auto visit = [&](uint32_t node, const codec::Scalar& scalar) {
+      if (!met.Set(node)) return false;
+      const uint32_t leaf = plan.places.leaf(node);
+      if (leaf == Trie::kNone || FillPlain(plan.plain[leaf], scalar, values)) return true;
+      return !Fill(plan, leaf, scalar, values);
+    };
+    return ReadFlat<Unasked::kCheck>(payload, plan.places.ChildrenOf(Trie::kRoot), visit) ==
+           Flat::kWhole;
+  }
+
   std::optional<Refused> DecodeJson(const FieldMap::Plan& plan, std::string_view payload,
                                     std::string_view outer, std::span<gemel_value> values) {
+    if (plan.reads_members) {
+      if (FillFromFlat(plan, payload, values)) return std::nullopt;
+      for (gemel_value& value : values) value = {};
+    }
     if (auto refused = ParseObject(payload_parser, payload)) return refused;
     const Tape tape = payload_parser.tape();
     if (auto refused = FillFrom(tape, plan, plan.places, values)) return refused;

@@ -11,7 +11,7 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
 #include "gateway/codec/binary.h"
-#include "gateway/codec/glance.h"
+#include "gateway/codec/flat.h"
 #include "gateway/codec/items.h"
 #include "gateway/codec/json.h"
 #include "gateway/codec/plan.h"
@@ -48,7 +48,7 @@ struct Envelope::Plan {
   Trie item;
   std::vector<Use> uses;
   bool reads_payload = false;
-  size_t members = 0;  // of the document, where a glance at them is all that is needed; else 0
+  size_t members = 0;  // of the document, where those of a flat object are all it takes; else 0
 
   bool has_items() const { return spec.items.has_value(); }
   uint32_t slots() const {
@@ -78,8 +78,8 @@ struct Envelope::Plan {
     return Status::Ok();
   }
 
-  // How many members of a JSON object hold all that is wanted; 0 if it takes more than a glance.
-  size_t MembersToGlanceAt() const {
+  // How many members of a JSON object hold all that is wanted; 0 if they may stand deeper in it.
+  size_t FlatMembers() const {
     if (codec != Codec::kJson || has_items()) return 0;
     size_t count = 0;
     for (uint32_t node = 0; node < whole.size(); ++node) {
@@ -124,13 +124,12 @@ Result<Envelope> Envelope::Compile(const EnvelopeSpec& spec, const FieldMap& map
   plan->AddFields(map.plan());
   plan->whole.Pack();
   plan->item.Pack();
-  plan->members = plan->MembersToGlanceAt();
+  plan->members = plan->FlatMembers();
   return Envelope(std::move(plan));
 }
 
 struct EnvelopeReader::Buffers {
   JsonParser parser;
-  Glance glance;
   Marks marks;
   std::string text;  // the message as JSON, padded
   std::string outer;
@@ -159,14 +158,21 @@ struct EnvelopeReader::Buffers {
     return Walk(parser.tape(), begin, places, marks, visit);
   }
 
-  // Fills the slots without reading the whole document; false if that did not work.
-  bool GlanceAt(const Envelope::Plan& plan, std::string_view message) {
+  // Fills the slots from a flat object, as far as it takes to find them all; whether the rest is
+  // valid is seen by whoever decodes it. False if the message must be read as a whole.
+  bool FillFromFlat(const Envelope::Plan& plan, std::string_view message) {
+    Marks::OfWalk met = marks.Begin(plan.whole.size());
+    size_t wanted = plan.members;
     const auto visit = [&](uint32_t node, const Scalar& scalar) {
+      if (!met.Set(node)) return false;
       for (uint32_t i = plan.whole.leaf(node); i != kNone; i = plan.uses[i].next) {
         slots[plan.uses[i].slot] = scalar;
       }
+      return --wanted > 0;
     };
-    if (glance.Read(message, plan.whole, plan.members, visit)) return true;
+    const Flat outcome =
+        ReadFlat<Unasked::kSkip>(message, plan.whole.ChildrenOf(Trie::kRoot), visit);
+    if (outcome == Flat::kWhole || (outcome == Flat::kStopped && wanted == 0)) return true;
     slots.assign(plan.slots(), Scalar{});
     return false;
   }
@@ -310,7 +316,7 @@ struct EnvelopeReader::Buffers {
       return refused;
     }
     const std::string_view message = Pad(text);
-    if (plan.members > 0 && GlanceAt(plan, message)) return AddReading(plan, whole);
+    if (plan.members > 0 && FillFromFlat(plan, message)) return AddReading(plan, whole);
     if (auto refused = parser.Parse(message)) return refused;
     if (!plan.has_items()) {
       if (auto refused = Fill(plan, plan.whole, Tape::kRoot, slots)) return refused;

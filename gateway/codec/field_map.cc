@@ -130,6 +130,7 @@ Result<FieldMap> FieldMap::Compile(std::span<const gemel_field> table, const Fie
   plan->places.Pack();
   plan->outer_keys.Pack();
   plan->outer_places.Pack();
+  plan->reads_members = !plan->has_outer && plan->places.leaf(Trie::kRoot) == Trie::kNone;
   return FieldMap(std::move(plan));
 }
 

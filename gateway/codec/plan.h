@@ -27,6 +27,7 @@ struct FieldMap::Plan {
   bool has_outer = false;
   Trie outer_keys;
   Trie outer_places;
+  bool reads_members = false;  // of the payload alone, so that a flat object may be all it takes
   uint32_t text_rule = FieldRule::kNone;  // Codec::kText: of the field that payloads fill
 };
 

@@ -1,11 +1,14 @@
 #include "tests/fuzz/entry.h"
+#include "tests/fuzz/flat.h"
 #include "tests/fuzz/readers.h"
 
 namespace gemel::fuzz {
 
 int Json(const uint8_t* data, size_t size) {
   static Readers readers(codec::Codec::kJson);
-  readers.Read({reinterpret_cast<const char*>(data), size});
+  const std::string_view payload(reinterpret_cast<const char*>(data), size);
+  readers.Read(payload);
+  CheckFlat(payload);
   return 0;
 }
 
