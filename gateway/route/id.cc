@@ -12,9 +12,10 @@
 namespace gemel::route {
 namespace {
 
-// ASCII that may not stand in an id.
-constexpr std::array<bool, 128> kUnsafe = [] {
-  std::array<bool, 128> unsafe{};
+// Bytes that may not stand in an id, and those of which it takes a look at the whole character.
+constexpr std::array<bool, 256> kUnsafe = [] {
+  std::array<bool, 256> unsafe{};
+  for (size_t c = 0x80; c < 0x100; ++c) unsafe[c] = true;
   for (size_t c = 0; c < 0x20; ++c) unsafe[c] = true;
   for (const char c : std::string_view("+#/\"'<>`\\\x7f"))
     unsafe[static_cast<unsigned char>(c)] = true;
@@ -56,6 +57,9 @@ std::optional<std::string> CheckId(std::string_view id) {
     return Refuse(id, fmt::format("has {} bytes; at most {} are allowed", id.size(), kIdBytesMax));
   }
   if (id == "." || id == "..") return Refuse(id, "is a path, not a name");
+  // What nearly all ids are, in one look a byte.
+  const auto is_safe = [](char c) { return !kUnsafe[static_cast<unsigned char>(c)]; };
+  if (id.front() != ' ' && id.back() != ' ' && std::ranges::all_of(id, is_safe)) return {};
   Utf8Character last;
   for (size_t at = 0; at < id.size(); at += last.size) {
     last = NextCharacter(id.substr(at));

@@ -164,8 +164,9 @@ bool Template::Overlaps(const Template& other, std::string* example) const {
   // Where one ends in "#", what is left of the other is an example of it.
   const Template& longer = is_rest(*this) ? other : *this;
   for (; i < longer.levels_.size() && !is_rest(longer); ++i) append(Sample(longer.levels_[i]));
-  // Two templates that are "#" alone have no level to show.
-  if (example != nullptr) *example = topic.empty() ? "x" : topic;
+  // No level to show, or one that is empty, which alone is no topic: "#" takes any, "/#" what
+  // begins with a slash.
+  if (example != nullptr) *example = !topic.empty() ? topic : i == 0 ? "x" : "/";
   return true;
 }
 

@@ -89,6 +89,8 @@ TEST(TemplateTest, FindsOverlapsAndShowsAnExample) {
   EXPECT_EQ(Shared("a/#", "a/b/{id}"), "a/b/x");
   EXPECT_EQ(Shared("#", "a/b"), "a/b");
   EXPECT_EQ(Shared("#", "#"), "x");
+  EXPECT_EQ(Shared("/#", "/#"), "/");
+  EXPECT_EQ(Shared("#", "/#"), "/");
   EXPECT_EQ(Shared("a/#", "+/b/#"), "a/b");
   EXPECT_EQ(Shared("a/dev-{id}", "a/{x}.json"), "a/dev-x.json");
   EXPECT_EQ(Shared("a/dev-{id}", "a/dev-{x}.json"), "a/dev-x.json");
