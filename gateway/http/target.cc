@@ -52,8 +52,9 @@ bool ForEachPart(std::string_view text, char separator, const Each& each) {
 bool ReadPath(std::string_view text, Target& target) {
   return ForEachPart(text, '/', [&](std::string_view segment) {
     auto decoded = Decode(segment, Plus::kPlus);
-    if (decoded) target.path.push_back(*std::move(decoded));
-    return decoded.has_value();
+    if (!decoded) return false;
+    target.path.push_back(*std::move(decoded));
+    return true;
   });
 }
 

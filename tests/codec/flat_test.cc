@@ -52,9 +52,8 @@ TEST(FlatTest, StopsWhereItIsTold) { EXPECT_EQ(Read(R"({"a":"stop","b":)"), "sto
 
 TEST(FlatTest, ReadsNumbersThatNeedNoRounding) {
   for (const char* number : {"0", "-1", "123456789012345678", "-999999999999999999", "0.5",
-                             "-0.001", "122.33183", "9007199254740.991", "1e3"}) {
-    const bool is_exponent = std::string_view(number).find('e') != std::string_view::npos;
-    EXPECT_EQ(ReadValue(number), is_exponent ? "not flat" : number);
+                             "-0.001", "122.33183", "90071992547.40991"}) {
+    EXPECT_EQ(ReadValue(number), number);
   }
   EXPECT_EQ(ReadValue("-0"), "0");
   EXPECT_EQ(ReadValue("5.0"), "5");
@@ -62,7 +61,7 @@ TEST(FlatTest, ReadsNumbersThatNeedNoRounding) {
 
 TEST(FlatTest, LeavesNumbersThatTakeCareToOthers) {
   for (const char* number :
-       {"1234567890123456789", "9007199254740993.5", "1e400", "1E2", "1.5e2",
+       {"1234567890123456789", "9007199254740993.5", "1e3", "1e400", "1E2", "1.5e2",
         "0.1234567890123456789", "100000000000000000.55", "18446744073709551615"}) {
     EXPECT_EQ(ReadValue(number), "not flat") << number;
   }
