@@ -161,6 +161,7 @@ Status PahoPublisher::Connect() {
     MQTTClient_destroy(&client);
     return status;
   }
+  SendWithoutDelay(uri);
   const std::lock_guard lock(client_mutex_);
   client_ = client;
   return status;

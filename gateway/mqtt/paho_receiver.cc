@@ -183,6 +183,7 @@ bool PahoReceiver::Serve() {
     if (client_ == nullptr) MakeClient();
     why = Connect();
     was_connected = why.empty();
+    if (was_connected) SendWithoutDelay(uri_);
     if (was_connected) why = Use();
   } catch (const std::exception& error) {
     why = "connection to broker " + uri_.Text() + " is unusable: " + error.what();
