@@ -75,10 +75,15 @@ void Sender::Run() {
 }
 
 void Sender::RunOnce() {
-  if (!publisher_.is_connected() && std::chrono::steady_clock::now() >= next_attempt_) Connect();
   TakeBatch();
+  if (is_connected_) Send();  // first: devices wait for it
   CollectAcknowledgements(milliseconds(0));
-  if (!is_connected_) return;
+  if (publisher_.is_connected() || std::chrono::steady_clock::now() < next_attempt_) return;
+  Connect();
+  if (is_connected_) Send();
+}
+
+void Sender::Send() {
   if (has_new_status_.exchange(false) && !SendStatus()) has_new_status_.store(true);
   if (!SendWaiting()) is_connected_.store(publisher_.is_connected());
 }
@@ -208,6 +213,8 @@ void Sender::Rest() {
   } else {
     timeout = std::chrono::seconds(1);  // to notice a lost connection
   }
+  std::this_thread::yield();  // as a shard does, and why
+  if (is_connected_ && !outbox_.is_empty()) return;
   woken_.Announce();
   const bool has_news = is_connected_ && (!outbox_.is_empty() || has_new_status_.load());
   if (has_news || is_stopping_.load(std::memory_order_seq_cst)) {

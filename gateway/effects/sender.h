@@ -75,6 +75,7 @@ class Sender {
   void Run();
   void RunOnce();
   void Connect();
+  void Send();
   bool SendStatus();
   void TakeBatch();
   // Sends what is not on its way, in order. False if it could not go on.

@@ -59,6 +59,9 @@ void Shard::Run(journal::Sequencer& sequencer) {
       if (!HasWork() && Close()) return;
       continue;
     }
+    // Whoever has work for us may be waiting for this core: met now it costs neither of us a sleep.
+    std::this_thread::yield();
+    if (HasWork()) continue;
     parker_.Announce();
     if (HasWork() || is_stopping_.load(std::memory_order_seq_cst)) {
       parker_.Retract();
