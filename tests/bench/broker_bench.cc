@@ -1,6 +1,7 @@
 // The gateway beside clients that do less with the same libraries, through one broker in one run:
 // throughput and CPU a message against a client that only counts, round trips against one that only
-// echoes. Figures are medians; what counts is the ratio.
+// echoes. Load and probe are bare sockets, so that the two cores are the broker's and the
+// consumer's. Figures are medians; what counts is the ratio.
 
 #include <signal.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 #include "tests/scenario/gateway_process.h"
 #include "tests/support/broker.h"
 #include "tests/support/process.h"
+#include "tests/support/raw_client.h"
 
 namespace gemel {
 namespace {
@@ -134,37 +136,31 @@ double CpuSeconds(pid_t pid) {
   return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-// Publishes `count` messages as fast as the broker takes them.
+// Publishes messages as fast as the broker takes them.
 class Load {
  public:
-  explicit Load(const Broker& broker)
-      : publisher_(mqtt::MakePahoPublisher({.uri = broker.uri(), .client_id = "load"}, {})) {
-    if (const Status status = publisher_->Connect(); !status.ok()) Give(status.message());
+  explicit Load(const Broker& broker) {
+    if (const Status status = client_.Connect(broker.port(), "load"); !status.ok())
+      Give(status.message());
   }
-  ~Load() { publisher_->Disconnect(); }
   void Send(int64_t first, int64_t count) {
-    int64_t open = 0;
-    for (int64_t n = first; n < first + count;) {
-      if (open < kWindow &&
-          publisher_->Publish({.topic = InTopic(n), .payload = InPayload(n)}).ok()) {
-        ++open;
-        ++n;
-        if (n % 64 != 0) continue;
-      }
-      open -= Collect(open < kWindow ? milliseconds(0) : milliseconds(1));
+    for (int64_t n = first; n < first + count; ++n) {
+      client_.Publish(InTopic(n), InPayload(n));
+      if (n % kBatch != 0) continue;
+      do Pump();
+      while (client_.in_flight() > kWindow);
     }
-    while (open > 0) open -= Collect(milliseconds(10));
+    while (client_.in_flight() > 0) Pump();
   }
 
  private:
-  static constexpr int64_t kWindow = 1'000;
-  int64_t Collect(milliseconds wait) {
-    tokens_.clear();
-    publisher_->Acknowledged(tokens_, wait);
-    return static_cast<int64_t>(tokens_.size());
+  static constexpr int64_t kBatch = 32;
+  static constexpr int64_t kWindow = 500;
+  void Pump() {
+    const auto wait = client_.in_flight() > kWindow ? milliseconds(100) : milliseconds(0);
+    if (const Status status = client_.Pump(wait); !status.ok()) Give(status.message());
   }
-  std::unique_ptr<mqtt::Publisher> publisher_;
-  std::vector<mqtt::Publisher::Token> tokens_;
+  support::RawClient client_;
 };
 
 template <typename T>
@@ -210,6 +206,9 @@ nlohmann::json SilentConfiguration() {
   return configuration;
 }
 
+// Often enough for runs of seconds, and seldom enough to cost nothing.
+constexpr useconds_t kPollUs = 20'000;
+
 Rate MeasureGateway(int64_t count) {
   Broker broker;
   if (!broker.Start().ok()) Give("no broker");
@@ -218,11 +217,11 @@ Rate MeasureGateway(int64_t count) {
   const std::string applied = "gemel_messages_applied_total{model=\"silent\"}";
   Load load(broker);
   load.Send(0, count);
-  while (gateway.Metric(applied) < static_cast<double>(count)) ::usleep(1'000);
+  while (gateway.Metric(applied) < static_cast<double>(count)) ::usleep(kPollUs);
   const double cpu = CpuSeconds(gateway.pid());
   const auto start = Steady::now();
   load.Send(0, count);
-  while (gateway.Metric(applied) < static_cast<double>(2 * count)) ::usleep(1'000);
+  while (gateway.Metric(applied) < static_cast<double>(2 * count)) ::usleep(kPollUs);
   const double seconds = std::chrono::duration<double>(Steady::now() - start).count();
   return {static_cast<double>(count) / seconds,
           (CpuSeconds(gateway.pid()) - cpu) / static_cast<double>(count) * 1e6};
@@ -232,58 +231,51 @@ struct Latency {
   double p50 = 0;
   double p99 = 0;
   double p999 = 0;
+  double cpu_us = 0;  // of whoever answers, a message
 };
 
-// Sends at an even rate and times each answer.
-Latency Probe(const Broker& broker, int rate, int seconds) {
+// Sends at an even rate and times each answer: from before the message is written to after its
+// answer was read.
+Latency Probe(const Broker& broker, pid_t answering, int rate, int seconds) {
   const int64_t count = int64_t{rate} * seconds;
-  std::vector<std::atomic<int64_t>> sent(static_cast<size_t>(count));
-  std::vector<double> took(static_cast<size_t>(count), -1);
-  std::atomic<int64_t> answers{0};
-  std::atomic<bool> is_receiving{false};
-  auto receiver = mqtt::MakePahoReceiver({.uri = broker.uri(), .client_id = "probe"});
-  const Status status = receiver->Start(
-      {{"scenario/+/+/out", 1}},
-      [&](const mqtt::Inbound& message) {
-        const int64_t now = Steady::now().time_since_epoch().count();
-        const size_t at = message.payload.find("\"n\":");
-        int64_t n = -1;
-        if (at != std::string_view::npos) {
-          std::from_chars(message.payload.data() + at + 4,
-                          message.payload.data() + message.payload.size(), n);
-        }
-        if (n < 0 || n >= count) return;
-        took[static_cast<size_t>(n)] =
-            static_cast<double>(now - sent[static_cast<size_t>(n)].load()) / 1e3;
-        ++answers;
-      },
-      [&](bool now_receiving, std::string_view) { is_receiving = now_receiving; });
-  if (!status.ok()) Give(status.message());
-  while (!is_receiving) ::usleep(1'000);
-  auto publisher = mqtt::MakePahoPublisher({.uri = broker.uri(), .client_id = "probe"}, {});
-  if (const Status connected = publisher->Connect(); !connected.ok()) Give(connected.message());
-  std::vector<mqtt::Publisher::Token> tokens;
-  const auto start = Steady::now();
-  for (int64_t n = 0; n < count; ++n) {
-    const auto due = start + std::chrono::nanoseconds(1'000'000'000 / rate) * n;
-    std::this_thread::sleep_until(due);
-    sent[static_cast<size_t>(n)] = Steady::now().time_since_epoch().count();
-    while (!publisher->Publish({.topic = InTopic(n), .payload = InPayload(n)}).ok()) {
-      publisher->Acknowledged(tokens, milliseconds(1));
-    }
-    tokens.clear();
-    publisher->Acknowledged(tokens, milliseconds(0));
-  }
-  const auto until = Steady::now() + std::chrono::seconds(10);
-  while (answers < count && Steady::now() < until) ::usleep(1'000);
-  if (answers < count) Give(fmt::format("{} of {} answers", answers.load(), count));
-  receiver->Stop();
-  publisher->Disconnect();
-  std::ranges::sort(took);
-  const auto at = [&](double share) {
-    return took[static_cast<size_t>(share * static_cast<double>(count - 1))];
+  support::RawClient client;
+  Status status = client.Connect(broker.port(), "probe");
+  if (status.ok()) status = client.Subscribe("scenario/+/+/out", 0);
+  std::vector<Steady::time_point> sent(static_cast<size_t>(count));
+  std::vector<double> took_us;
+  took_us.reserve(sent.size());
+  const auto on_answer = [&](std::string_view, std::string_view payload) {
+    const auto now = Steady::now();
+    const size_t at = payload.find("\"n\":");
+    int64_t n = -1;
+    if (at != std::string_view::npos)
+      std::from_chars(payload.data() + at + 4, payload.data() + payload.size(), n);
+    if (n < 0 || n >= count) return;
+    took_us.push_back(
+        std::chrono::duration<double, std::micro>(now - sent[static_cast<size_t>(n)]).count());
   };
-  return {at(0.5), at(0.99), at(0.999)};
+  const double cpu = CpuSeconds(answering);
+  const auto start = Steady::now();
+  const auto until = start + std::chrono::seconds(seconds + 10);
+  int64_t next = 0;
+  while (status.ok() && took_us.size() < sent.size() && Steady::now() < until) {
+    const auto due = start + std::chrono::nanoseconds(1'000'000'000 / rate) * next;
+    const auto now = Steady::now();
+    if (next < count && now >= due) {
+      client.Publish(InTopic(next), InPayload(next));
+      sent[static_cast<size_t>(next++)] = now;
+    }
+    const Steady::duration wait = next < count ? due - now : milliseconds(10);
+    status = client.Pump(std::max(wait, Steady::duration::zero()), on_answer);
+  }
+  if (!status.ok()) Give(status.message());
+  if (took_us.size() < sent.size()) Give(fmt::format("{} of {} answers", took_us.size(), count));
+  std::ranges::sort(took_us);
+  const auto at = [&](double share) {
+    return took_us[static_cast<size_t>(share * static_cast<double>(count - 1))];
+  };
+  return {at(0.5), at(0.99), at(0.999),
+          (CpuSeconds(answering) - cpu) / static_cast<double>(count) * 1e6};
 }
 
 Latency MeasureEcho(int rate, int seconds) {
@@ -291,7 +283,7 @@ Latency MeasureEcho(int rate, int seconds) {
   if (!broker.Start().ok()) Give("no broker");
   Process echo({Self(), "echo", broker.uri()});
   if (!echo.ReadLineWith("receiving")) Give(echo.errors());
-  return Probe(broker, rate, seconds);
+  return Probe(broker, echo.pid(), rate, seconds);
 }
 
 Latency MeasureAnswers(int rate, int seconds) {
@@ -299,7 +291,7 @@ Latency MeasureAnswers(int rate, int seconds) {
   if (!broker.Start().ok()) Give("no broker");
   scenario::GatewayProcess gateway(broker, scenario::EchoConfiguration());
   if (!gateway.Start()) Give(gateway.errors());
-  return Probe(broker, rate, seconds);
+  return Probe(broker, gateway.pid(), rate, seconds);
 }
 
 void PrintThroughput(int rounds, int64_t count) {
@@ -324,13 +316,13 @@ void PrintThroughput(int rounds, int64_t count) {
 }
 
 void PrintRoundTrip(int rounds, int rate, int seconds) {
-  std::array<std::vector<double>, 3> echo, gateway, ratio;
+  std::array<std::vector<double>, 4> echo, gateway, ratio;
   for (int round = 0; round < rounds; ++round) {
     const Latency floor = MeasureEcho(rate, seconds);
     const Latency ours = MeasureAnswers(rate, seconds);
-    const std::array<double, 3> a = {floor.p50, floor.p99, floor.p999};
-    const std::array<double, 3> b = {ours.p50, ours.p99, ours.p999};
-    for (size_t i = 0; i < 3; ++i) {
+    const std::array<double, 4> a = {floor.p50, floor.p99, floor.p999, floor.cpu_us};
+    const std::array<double, 4> b = {ours.p50, ours.p99, ours.p999, ours.cpu_us};
+    for (size_t i = 0; i < a.size(); ++i) {
       echo[i].push_back(a[i]);
       gateway[i].push_back(b[i]);
       ratio[i].push_back(b[i] / a[i]);
@@ -338,10 +330,11 @@ void PrintRoundTrip(int rounds, int rate, int seconds) {
   }
   fmt::print(
       "round_trip rate={} echo_us={:.0f}/{:.0f}/{:.0f} gateway_us={:.0f}/{:.0f}/{:.0f} "
-      "ratio_p50={:.2f} ratio_p99={:.2f} ratio_p999={:.2f} rounds={}\n",
+      "ratio_p50={:.2f} ratio_p99={:.2f} ratio_p999={:.2f} echo_cpu_us={:.1f} "
+      "gateway_cpu_us={:.1f} cpu_ratio={:.2f} rounds={}\n",
       rate, Median(echo[0]), Median(echo[1]), Median(echo[2]), Median(gateway[0]),
       Median(gateway[1]), Median(gateway[2]), Median(ratio[0]), Median(ratio[1]), Median(ratio[2]),
-      rounds);
+      Median(echo[3]), Median(gateway[3]), Median(ratio[3]), rounds);
   std::fflush(stdout);
 }
 
@@ -354,8 +347,11 @@ int main(int argc, char** argv) {
     return gemel::RunCounter(arguments[1], std::stoll(arguments[2]));
   if (arguments.size() == 2 && arguments[0] == "echo") return gemel::RunEcho(arguments[1]);
   const int rounds = arguments.empty() ? 5 : std::stoi(arguments[0]);
-  gemel::PrintThroughput(rounds, 100'000);
-  gemel::PrintRoundTrip(rounds, 1'000, 5);
-  gemel::PrintRoundTrip(rounds, 10'000, 5);
+  const std::string part = arguments.size() > 1 ? arguments[1] : "";
+  if (part.empty() || part == "throughput") gemel::PrintThroughput(rounds, 200'000);
+  if (part.empty() || part == "round_trip") {
+    gemel::PrintRoundTrip(rounds, 1'000, 5);
+    gemel::PrintRoundTrip(rounds, 10'000, 5);
+  }
   return 0;
 }

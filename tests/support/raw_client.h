@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/status.h"
+
+namespace gemel::support {
+
+// A client of MQTT 3.1.1 on a bare socket, for load and for round trips: it costs a fraction of
+// what a library does, so that what is measured is the other side. One thread.
+class RawClient {
+ public:
+  // What a message of a subscription said; views into the receive buffer.
+  using OnMessage = std::function<void(std::string_view topic, std::string_view payload)>;
+
+  RawClient() = default;
+  ~RawClient();
+  RawClient(const RawClient&) = delete;
+  RawClient& operator=(const RawClient&) = delete;
+
+  // A clean session on 127.0.0.1. Unavailable if the broker doesn't answer.
+  Status Connect(uint16_t port, const std::string& client_id);
+  // Returns when the broker has granted it.
+  Status Subscribe(const std::string& filter, int qos);
+
+  // Queues a message of QoS 1; it leaves with the next Pump, or once much has gathered.
+  void Publish(std::string_view topic, std::string_view payload);
+  // Sends what is queued and reads what has come: if nothing has, waits at most so long for it.
+  // Messages are acknowledged. Unavailable when the connection is gone.
+  Status Pump(std::chrono::nanoseconds wait, const OnMessage& on_message = {});
+  // Messages published and not acknowledged.
+  int64_t in_flight() const { return in_flight_; }
+
+ private:
+  Status Await(uint8_t packet_type);
+  Status Send();
+  Status Receive();
+  // Takes the whole packets out of what was received; the type of the last one.
+  uint8_t TakePackets(const OnMessage& on_message);
+  void Take(uint8_t first, std::string_view body, const OnMessage& on_message);
+
+  int socket_ = -1;
+  uint16_t last_packet_id_ = 0;
+  int64_t in_flight_ = 0;
+  std::string out_;
+  std::string in_;
+};
+
+}  // namespace gemel::support
