@@ -10,6 +10,10 @@ target_compile_options(gemel_flags INTERFACE
   # gcc 12 sees overlaps in "literal" + std::string that aren't there (its bug 105651).
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   -fno-omit-frame-pointer)
+if(CMAKE_UNITY_BUILD)
+  # Several files compiled as one see each other's names, which is nothing to warn of.
+  target_compile_options(gemel_flags INTERFACE -Wno-shadow -Wno-subobject-linkage)
+endif()
 if(GEMEL_SANITIZE)
   target_compile_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE})

@@ -10,10 +10,6 @@
 namespace gemel::codec {
 namespace {
 
-struct NumberText {
-  char bytes[kNumberBytesMax];
-};
-
 // The values that need no thought; false for all others.
 bool FillPlain(const PlainRule& rule, const Scalar& scalar, std::span<gemel_value> values) {
   gemel_value& value = values[rule.field];

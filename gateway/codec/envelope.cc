@@ -32,10 +32,6 @@ struct Use {
   uint32_t next;
 };
 
-struct NumberText {
-  char bytes[kNumberBytesMax];
-};
-
 }  // namespace
 
 struct Envelope::Plan {

@@ -35,6 +35,9 @@ struct Scalar {
 
 // Big enough for every number as text.
 inline constexpr size_t kNumberBytesMax = 32;
+struct NumberText {
+  char bytes[kNumberBytesMax];
+};
 
 // The value as JSON writes it, texts without their quotes, numbers in the shortest form; in
 // `buffer` where it has to be written. REQUIRES: neither absent nor a container

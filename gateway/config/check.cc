@@ -25,14 +25,6 @@ constexpr size_t kModelNameBytesMax = 64;
 // So that a mailbox of the smallest size still takes in more than one message.
 constexpr uint64_t kPayloadsPerMailbox = 16;
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 bool IsModelName(std::string_view name) {

@@ -25,14 +25,6 @@ constexpr std::string_view kSeparator = "__";
 // As deep as a document may be.
 constexpr size_t kSegmentsMax = 64;
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 std::vector<std::string_view> Segments(std::string_view text) {
   std::vector<std::string_view> segments;
   while (true) {

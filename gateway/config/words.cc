@@ -55,6 +55,14 @@ std::string Joined(std::string_view parent, size_t index) {
   return fmt::format("{}[{}]", parent, index);
 }
 
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
 std::string_view Nearest(std::string_view given, std::span<const std::string> candidates) {
   if (given.size() > kComparedBytesMax) return {};
   std::string_view best;

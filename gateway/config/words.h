@@ -15,6 +15,9 @@ std::string Joined(std::string_view parent, std::string_view key);
 // `parent[index]`
 std::string Joined(std::string_view parent, size_t index);
 
+// ASCII letters in lower case, all else as it is.
+std::string Lower(std::string_view text);
+
 // The candidate that was probably meant, or empty if none is near enough to be worth a guess.
 std::string_view Nearest(std::string_view given, std::span<const std::string> candidates);
 

@@ -19,7 +19,7 @@ bool Push(Mailbox& mailbox, std::string_view text) {
   return true;
 }
 
-std::string Text(std::span<std::byte> bytes) {
+std::string TextOf(std::span<std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -37,7 +37,7 @@ TEST(MailboxTest, EntriesComeOutInOrderThroughManyWraps) {
       const auto entry = mailbox.Next();
       ASSERT_EQ(entry.empty(), model.empty());
       if (entry.empty()) continue;
-      ASSERT_EQ(Text(entry), model.front());
+      ASSERT_EQ(TextOf(entry), model.front());
       model.pop_front();
       mailbox.Release();
     }

@@ -1,5 +1,3 @@
-#include <fstream>
-#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,13 +12,6 @@ namespace gemel::config {
 namespace {
 
 using nlohmann::json;
-
-std::string DefaultFile() {
-  std::ifstream file(GEMEL_SOURCE_DIR "/conf/gemel.json");
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 void ExpectEveryKeyAtItsDefault(const json& rule, const json& value, const std::string& path) {
   if (const json* const properties = Entry(rule, "properties")) {

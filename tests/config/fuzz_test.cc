@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "tests/config/parsing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
@@ -16,13 +16,6 @@ namespace gemel::config {
 namespace {
 
 using namespace std::string_literals;
-
-std::string DefaultFile() {
-  std::ifstream file(GEMEL_SOURCE_DIR "/conf/gemel.json");
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 const std::vector<std::string> kPieces = {
     "{",  "}",    "[",         "]",  "\"",     "\\u0000", "\\ud800", "\xFF",        "1e999",

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <fstream>
 #include <initializer_list>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +16,14 @@
 namespace gemel::config {
 
 inline constexpr std::string_view kModel = R"({"name": "truck", "plugin": "truck.so"})";
+
+// conf/gemel.json
+inline std::string DefaultFile() {
+  std::ifstream file(GEMEL_SOURCE_DIR "/conf/gemel.json");
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
 
 inline Result<Config> ParseText(std::string_view text, const Environment& environment = {}) {
   return Parse(text, "gemel.json", "/etc/gemel", environment);

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 using testing::EndsWith;
 using testing::HasSubstr;
 
-struct State {
+struct Truck {
   Last<double> speed;
   double limit = 80;
   int64_t axles = 2;
@@ -27,15 +27,15 @@ struct State {
   double worked_out = 5;
 };
 
-const Fields<State> kFields = {
-    telemetry(&State::speed, "speed", "", "How fast."),
-    profile(&State::limit, "limit", "", "At most."),
-    profile(&State::axles, "axles", "", "How many."),
-    profile(&State::is_cooled, "is_cooled", "", "Whether."),
-    profile(&State::driver, "driver", "", "Who."),
-    profile(&State::plate, "plate", "", "What it says."),
-    profile(&State::service, "service", "", "When."),
-    computed(&State::worked_out, "worked_out", "", "What comes of it."),
+const Fields<Truck> kFields = {
+    telemetry(&Truck::speed, "speed", "", "How fast."),
+    profile(&Truck::limit, "limit", "", "At most."),
+    profile(&Truck::axles, "axles", "", "How many."),
+    profile(&Truck::is_cooled, "is_cooled", "", "Whether."),
+    profile(&Truck::driver, "driver", "", "Who."),
+    profile(&Truck::plate, "plate", "", "What it says."),
+    profile(&Truck::service, "service", "", "When."),
+    computed(&Truck::worked_out, "worked_out", "", "What comes of it."),
 };
 
 class ProfileTest : public testing::Test {
@@ -53,10 +53,10 @@ class ProfileTest : public testing::Test {
     const auto profile = Load(text);
     return profile.ok() ? "loaded" : profile.status().message();
   }
-  static State Applied(const Profile& profile, std::string_view id) {
-    State state;
-    profile.Apply(id, reinterpret_cast<std::byte*>(&state));
-    return state;
+  static Truck Applied(const Profile& profile, std::string_view id) {
+    Truck truck;
+    profile.Apply(id, reinterpret_cast<std::byte*>(&truck));
+    return truck;
   }
 
   support::TempDir folder_;
@@ -69,15 +69,15 @@ TEST_F(ProfileTest, ARowFillsTheFieldsOfItsTwin) {
       "Ann,7,90.5,5,false,\"B,1\",2024-03-01T10:00:00Z\n"
       "Bob,8,70,3,1,Z,1500\n");
   EXPECT_EQ(profile.size(), 2u);
-  const State state = Applied(profile, "7");
-  EXPECT_EQ(state.limit, 90.5);
-  EXPECT_EQ(state.axles, 5);
-  EXPECT_FALSE(state.is_cooled);
-  EXPECT_EQ(symbols_.TextOf(state.driver), "Ann");
-  EXPECT_EQ(state.plate.view(), "B,1");
-  EXPECT_EQ(state.service, Time{std::chrono::sys_days{std::chrono::year{2024} / 3 / 1}} + 10h);
-  EXPECT_EQ(state.worked_out, 5);
-  EXPECT_FALSE(state.speed.has_value());
+  const Truck truck = Applied(profile, "7");
+  EXPECT_EQ(truck.limit, 90.5);
+  EXPECT_EQ(truck.axles, 5);
+  EXPECT_FALSE(truck.is_cooled);
+  EXPECT_EQ(symbols_.TextOf(truck.driver), "Ann");
+  EXPECT_EQ(truck.plate.view(), "B,1");
+  EXPECT_EQ(truck.service, Time{std::chrono::sys_days{std::chrono::year{2024} / 3 / 1}} + 10h);
+  EXPECT_EQ(truck.worked_out, 5);
+  EXPECT_FALSE(truck.speed.has_value());
   EXPECT_EQ(Applied(profile, "8").service, Time{1500ms});
   EXPECT_TRUE(Applied(profile, "8").is_cooled);
 }
@@ -85,13 +85,13 @@ TEST_F(ProfileTest, ARowFillsTheFieldsOfItsTwin) {
 TEST_F(ProfileTest, EmptyCellsAndUnknownTwinsKeepTheDefaults) {
   const Profile profile = MustLoad("id,limit,axles,is_cooled,driver,plate,service\n7,,,,,,\n");
   for (const char* id : {"7", "8", ""}) {
-    const State state = Applied(profile, id);
-    EXPECT_EQ(state.limit, 80);
-    EXPECT_EQ(state.axles, 2);
-    EXPECT_TRUE(state.is_cooled);
-    EXPECT_FALSE(state.driver.has_value());
-    EXPECT_EQ(state.plate.view(), "none");
-    EXPECT_EQ(state.service, Time{1s});
+    const Truck truck = Applied(profile, id);
+    EXPECT_EQ(truck.limit, 80);
+    EXPECT_EQ(truck.axles, 2);
+    EXPECT_TRUE(truck.is_cooled);
+    EXPECT_FALSE(truck.driver.has_value());
+    EXPECT_EQ(truck.plate.view(), "none");
+    EXPECT_EQ(truck.service, Time{1s});
   }
 }
 
