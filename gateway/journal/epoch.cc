@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "gateway/base/lsn.h"
+#include "gateway/journal/descriptor.h"
 
 namespace gemel::journal {
 namespace {
@@ -20,18 +21,6 @@ namespace {
 Status Failed(const std::filesystem::path& path, const char* what) {
   return Unavailable(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
 }
-
-// A file descriptor that closes itself.
-struct Descriptor {
-  explicit Descriptor(int opened) : number(opened) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number >= 0) ::close(number);
-  }
-  int Release() { return std::exchange(number, -1); }
-  int number;
-};
 
 // "17 ~17\n": the number and its complement, so that a torn or foreign file is recognised.
 std::string Format(uint64_t epoch) { return fmt::format("{} {}\n", epoch, ~epoch); }

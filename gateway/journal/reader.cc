@@ -1,0 +1,97 @@
+#include "gateway/journal/reader.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "gateway/journal/descriptor.h"
+
+namespace gemel::journal {
+
+Result<JournalReader> JournalReader::Open(const std::filesystem::path& folder) {
+  GEMEL_TRY_LET(std::vector<std::filesystem::path> paths, FindSegments(folder));
+  return JournalReader(std::move(paths));
+}
+
+Result<std::optional<Frame>> JournalReader::Next() {
+  while (!is_at_end_) {
+    if (!segment_) {
+      if (next_ == paths_.size()) break;
+      GEMEL_TRY(OpenNext());
+      continue;
+    }
+    if (std::optional<Frame> frame = segment_->Next()) {
+      if (frame->first <= end_.frame) {
+        return Damaged(fmt::format("{}: the frame before offset {} has LSN {:x}, not above {:x}",
+                                   path_.string(), segment_->offset(), frame->first, end_.frame));
+      }
+      end_.frame = frame->first;
+      return frame;
+    }
+    torn_bytes_ = segment_->torn_bytes();
+    if (next_ == paths_.size() && torn_bytes_ == 0) break;
+    if (torn_bytes_ > 0) {
+      GEMEL_TRY(EndEarly(fmt::format("{}: from offset {} on it is not what was written",
+                                     path_.string(), segment_->offset())));
+    } else {
+      GEMEL_TRY(OpenNext());
+    }
+  }
+  is_at_end_ = true;
+  return std::optional<Frame>();
+}
+
+Status JournalReader::OpenNext() {
+  GEMEL_TRY_LET(SegmentReader next, SegmentReader::Open(paths_[next_]));
+  const SegmentHead& head = next.head();
+  const bool is_oldest = next_ == 0;
+  if (!is_oldest && head.previous != end_.segment) {
+    return Damaged(fmt::format("{}: it follows segment {}, which is missing",
+                               paths_[next_].string(), SegmentName(head.previous)));
+  }
+  if (!is_oldest && head.previous_last != end_.frame) {
+    return EndEarly(fmt::format("{}: frames are missing at its end: the last one is {:x}, was {:x}",
+                                path_.string(), end_.frame, head.previous_last));
+  }
+  path_ = paths_[next_++];
+  end_.segment = head.first;
+  segment_ = std::move(next);
+  return Status::Ok();
+}
+
+Status JournalReader::EndEarly(std::string damage) {
+  if (segment_->synced_behind() > end_.frame) return Damaged(std::move(damage));
+  for (size_t later = next_; later < paths_.size(); ++later) {
+    GEMEL_TRY_LET(SegmentReader segment, SegmentReader::Open(paths_[later]));
+    while (const std::optional<Frame> frame = segment.Next()) {
+      if (frame->synced > end_.frame) return Damaged(std::move(damage));
+    }
+  }
+  lost_.assign(paths_.begin() + static_cast<std::ptrdiff_t>(next_), paths_.end());
+  is_at_end_ = true;
+  return Status::Ok();
+}
+
+Status JournalReader::Cut() {
+  const auto failed = [](const std::filesystem::path& path) {
+    return Unavailable(fmt::format("{}: cannot be cut: {}", path.string(), std::strerror(errno)));
+  };
+  for (const std::filesystem::path& path : lost_) {
+    if (::rename(path.c_str(), (path.string() + ".lost").c_str()) != 0) return failed(path);
+  }
+  lost_.clear();
+  if (torn_bytes_ == 0) return Status::Ok();
+  const Descriptor file(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
+  const auto size = static_cast<off_t>(segment_->offset());
+  if (file.number < 0 || ::ftruncate(file.number, size) != 0 || ::fsync(file.number) != 0) {
+    return failed(path_);
+  }
+  torn_bytes_ = 0;
+  return Status::Ok();
+}
+
+}  // namespace gemel::journal

@@ -1,0 +1,251 @@
+#include "gateway/journal/segment.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "gateway/base/crc32c.h"
+#include "gateway/journal/descriptor.h"
+
+namespace gemel::journal {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the format is");
+
+constexpr std::array<char, 8> kMagic = {'G', 'E', 'M', 'E', 'L', 'J', 'N', 'L'};
+constexpr std::string_view kSuffix = ".journal";
+constexpr size_t kNameDigits = 16;
+// Of a segment that is not begun yet.
+constexpr const char* kSpareName = "spare";
+
+// The head as it stands in the file.
+struct FileHead {
+  std::array<char, 8> magic;
+  uint32_t version;
+  uint32_t head_bytes;
+  uint64_t first;
+  uint64_t previous;
+  uint64_t previous_last;
+  int64_t created_us;
+  std::array<uint8_t, 12> reserved;
+  uint32_t crc;  // of all that stands before it
+};
+static_assert(sizeof(FileHead) == kSegmentHeadBytes);
+
+struct FrameHead {
+  uint32_t body_bytes;
+  uint32_t crc;  // of the place, all else here and the body
+  uint64_t first;
+  uint64_t synced;
+};
+static_assert(sizeof(FrameHead) == kFrameHeadBytes);
+
+template <typename T>
+std::span<const std::byte> BytesOf(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+// A frame is valid in its own place only, so that one which was copied or moved is none.
+uint32_t FrameCrc(Lsn segment, uint64_t offset, const Frame& frame) {
+  const std::array<uint64_t, 5> about = {segment, offset, frame.first, frame.synced,
+                                         frame.body.size()};
+  return Crc32c(Crc32c(0, BytesOf(about)), frame.body);
+}
+
+uint32_t HeadCrc(const FileHead& head) {
+  return Crc32c(0, BytesOf(head).first(offsetof(FileHead, crc)));
+}
+
+FileHead ToFile(const SegmentHead& head) {
+  FileHead file{};
+  file.magic = kMagic;
+  file.version = kFormatVersion;
+  file.head_bytes = kSegmentHeadBytes;
+  file.first = head.first;
+  file.previous = head.previous;
+  file.previous_last = head.previous_last;
+  file.created_us = head.created.time_since_epoch().count();
+  file.crc = HeadCrc(file);
+  return file;
+}
+
+Status Failed(const std::filesystem::path& path, const char* what) {
+  const int error = errno;
+  std::string message = fmt::format("{}: {}: {}", path.string(), what, std::strerror(error));
+  const bool is_full = error == ENOSPC || error == EDQUOT;
+  return {is_full ? Code::kFull : Code::kUnavailable, std::move(message)};
+}
+
+Status SyncFolder(const std::filesystem::path& folder) {
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.number < 0 || ::fsync(directory.number) != 0) {
+    return Failed(folder, "cannot be synced");
+  }
+  return Status::Ok();
+}
+
+Status WriteAll(int file, const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  const ssize_t written = ::write(file, bytes.data(), bytes.size());
+  if (written == static_cast<ssize_t>(bytes.size())) return Status::Ok();
+  // Room was reserved, so a part of it is as bad as nothing.
+  if (written >= 0) errno = EIO;
+  return Failed(path, "cannot be written");
+}
+
+}  // namespace
+
+std::string SegmentName(Lsn first) { return fmt::format("{:016x}{}", first, kSuffix); }
+
+std::optional<Lsn> LsnOfName(std::string_view name) {
+  if (name.size() != kNameDigits + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
+  Lsn first = kNoLsn;
+  const char* const end = name.data() + kNameDigits;
+  const auto [stop, error] = std::from_chars(name.data(), end, first, 16);
+  if (error != std::errc() || stop != end || SegmentName(first) != name) return std::nullopt;
+  return first;
+}
+
+Result<SegmentWriter> SegmentWriter::Reserve(const std::filesystem::path& folder, uint64_t bytes) {
+  GEMEL_ASSERT(bytes >= kSegmentHeadBytes + kSegmentTailBytes);
+  const std::filesystem::path path = folder / kSpareName;
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+  if (file.number < 0) return Failed(path, "cannot be created");
+  errno = ::posix_fallocate(file.number, 0, static_cast<off_t>(bytes));
+  if (errno == 0 && ::fsync(file.number) == 0) return SegmentWriter(std::move(file), path, bytes);
+  Status status = Failed(path, "room for the next segment cannot be reserved");
+  ::unlink(path.c_str());
+  return status;
+}
+
+Status SegmentWriter::Begin(const SegmentHead& head) {
+  GEMEL_ASSERT(offset_ == 0);
+  const FileHead file_head = ToFile(head);
+  GEMEL_TRY(WriteAll(file_.number, path_, BytesOf(file_head)));
+  const std::filesystem::path named = path_.parent_path() / SegmentName(head.first);
+  if (::rename(path_.c_str(), named.c_str()) != 0) return Failed(path_, "cannot be renamed");
+  path_ = named;
+  head_ = head;
+  offset_ = kSegmentHeadBytes;
+  return Status::Ok();
+}
+
+Status SegmentWriter::Append(Lsn first, Lsn synced, std::span<std::byte> frame) {
+  GEMEL_ASSERT(frame.size() > kFrameHeadBytes && frame.size() % kFrameAlignment == 0);
+  const std::span<std::byte> body = frame.subspan(kFrameHeadBytes);
+  GEMEL_ASSERT(body.size() <= kFrameBytesMax && HasRoomFor(body.size()));
+  const FrameHead head{static_cast<uint32_t>(body.size()),
+                       FrameCrc(head_.first, offset_, {first, synced, body}), first, synced};
+  std::memcpy(frame.data(), &head, sizeof head);
+  GEMEL_TRY(WriteAll(file_.number, path_, frame));
+  offset_ += frame.size();
+  return Status::Ok();
+}
+
+Status SegmentWriter::Sync() {
+  if (::fdatasync(file_.number) != 0) return Failed(path_, "cannot be synced");
+  if (!is_name_synced_) GEMEL_TRY(SyncFolder(path_.parent_path()));
+  is_name_synced_ = true;
+  return Status::Ok();
+}
+
+Result<SegmentReader> SegmentReader::Open(const std::filesystem::path& path) {
+  const auto damaged = [&](std::string_view why) {
+    return Damaged(fmt::format("{}: {}", path.string(), why));
+  };
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat about {};
+  if (file.number < 0 || ::fstat(file.number, &about) != 0) return Failed(path, "cannot be read");
+  SegmentReader reader;
+  reader.path_ = path;
+  reader.size_ = static_cast<uint64_t>(about.st_size);
+  if (reader.size_ < kSegmentHeadBytes) return damaged("too short for a segment of the journal");
+  reader.bytes_.resize(reader.size_ + kSegmentTailBytes);
+  for (uint64_t at = 0; at < reader.size_;) {
+    const ssize_t size = ::read(file.number, reader.bytes_.data() + at, reader.size_ - at);
+    if (size < 0) return Failed(path, "cannot be read");
+    if (size == 0) return damaged("it shrank while it was read");
+    at += static_cast<uint64_t>(size);
+  }
+  FileHead head;
+  std::memcpy(&head, reader.bytes_.data(), sizeof head);
+  if (head.magic != kMagic) return damaged("no segment of a journal");
+  if (head.crc != HeadCrc(head)) return damaged("its head is not what was written");
+  if (head.version > kFormatVersion || head.head_bytes != kSegmentHeadBytes) {
+    return damaged(fmt::format("of format {}; this program knows formats up to {}", head.version,
+                               kFormatVersion));
+  }
+  if (path.filename() != SegmentName(head.first)) {
+    return damaged(fmt::format("it is segment {}", SegmentName(head.first)));
+  }
+  reader.head_ = {head.first, head.previous, head.previous_last, Time{Duration{head.created_us}}};
+  return reader;
+}
+
+std::optional<Frame> SegmentReader::FrameAt(uint64_t offset) const {
+  if (size_ - offset < kFrameHeadBytes) return std::nullopt;
+  FrameHead head;
+  std::memcpy(&head, bytes_.data() + offset, sizeof head);
+  const uint64_t room = size_ - offset - kFrameHeadBytes;
+  const bool is_size = head.body_bytes > 0 && head.body_bytes % kFrameAlignment == 0 &&
+                       head.body_bytes <= std::min<uint64_t>(room, kFrameBytesMax);
+  if (!is_size) return std::nullopt;
+  const std::span<const std::byte> body(bytes_.data() + offset + kFrameHeadBytes, head.body_bytes);
+  const Frame frame{head.first, head.synced, body};
+  if (head.crc != FrameCrc(head_.first, offset, frame)) return std::nullopt;
+  return frame;
+}
+
+std::optional<Frame> SegmentReader::Next() {
+  std::optional<Frame> frame = FrameAt(offset_);
+  if (!frame) {
+    LookBehindEnd();
+    return frame;
+  }
+  offset_ += kFrameHeadBytes + frame->body.size();
+  last_ = frame->first;
+  return frame;
+}
+
+// Nothing follows the last frame, or the beginning of one that was being written, or, after a loss
+// of power or damage, other frames, which begin at any word.
+void SegmentReader::LookBehindEnd() {
+  const std::span<const std::byte> rest = std::span(bytes_).subspan(offset_, size_ - offset_);
+  const auto last =
+      std::find_if(rest.rbegin(), rest.rend(), [](std::byte byte) { return byte != std::byte{0}; });
+  torn_bytes_ = static_cast<uint64_t>(rest.rend() - last);
+  const uint64_t end = offset_ + torn_bytes_;
+  for (uint64_t at = offset_ + kFrameAlignment; at < end;) {
+    const std::optional<Frame> frame = FrameAt(at);
+    if (frame) synced_behind_ = std::max(synced_behind_, frame->synced);
+    at += frame ? kFrameHeadBytes + frame->body.size() : kFrameAlignment;
+  }
+}
+
+Result<std::vector<std::filesystem::path>> FindSegments(const std::filesystem::path& folder) {
+  std::vector<std::pair<Lsn, std::filesystem::path>> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::optional<Lsn> first = LsnOfName(entry->path().filename().string());
+    if (first) found.emplace_back(*first, entry->path());
+  }
+  if (error) {
+    return Unavailable(fmt::format("{}: cannot be read: {}", folder.string(), error.message()));
+  }
+  std::ranges::sort(found);
+  std::vector<std::filesystem::path> paths;
+  for (auto& [first, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+}  // namespace gemel::journal
