@@ -17,7 +17,8 @@ struct Effect {
   EffectKind kind = EffectKind::kCommand;
   uint16_t model = 0;
   bool is_retained = false;
-  Time expires = kNoTime;  // not delivered after this
+  // From when it was decided: not delivered after that. Zero: it never expires.
+  Duration lifetime{0};
   std::string_view topic;
   std::string_view payload;
 };

@@ -8,7 +8,7 @@ namespace {
 // What stands before topic and payload in a batch.
 struct Head {
   uint64_t lsn;
-  int64_t expires_us;
+  int64_t lifetime_us;
   uint32_t ordinal;
   uint32_t payload_size;
   uint16_t topic_size;
@@ -32,7 +32,7 @@ void Outbox::Append(const Effect& effect) {
     return;
   }
   const Head head{effect.id.lsn,
-                  effect.expires.time_since_epoch().count(),
+                  effect.lifetime.count(),
                   effect.id.ordinal,
                   static_cast<uint32_t>(effect.payload.size()),
                   static_cast<uint16_t>(effect.topic.size()),
@@ -73,7 +73,7 @@ bool BatchReader::Next(Effect& effect, size_t& bytes) {
   effect.kind = head.kind;
   effect.model = head.model;
   effect.is_retained = head.is_retained;
-  effect.expires = Time{Duration{head.expires_us}};
+  effect.lifetime = Duration{head.lifetime_us};
   effect.topic = {from + sizeof head, head.topic_size};
   effect.payload = {from + sizeof head + head.topic_size, head.payload_size};
   bytes = sizeof head + head.topic_size + head.payload_size;

@@ -14,6 +14,12 @@ using std::chrono::milliseconds;
 // How often acknowledgements are collected while nothing new comes: they only free memory.
 constexpr milliseconds kCollectEvery{20};
 constexpr milliseconds kStatusPatience{1'000};
+constexpr std::chrono::seconds kRefreshEvery{5};
+// A connection that held so long was a good one. Shorter ones are backed off from: two gateways
+// with one client id throw each other out as fast as they can. But a broker that was restarted is
+// worth a quick look.
+constexpr std::chrono::seconds kConnectionSettled{5};
+constexpr milliseconds kDelayAfterLossMax{2'000};
 
 }  // namespace
 
@@ -43,6 +49,7 @@ void Sender::Start() {
 void Sender::SetStatus(std::string payload) {
   {
     const std::lock_guard lock(status_mutex_);
+    if (payload == status_) return;
     status_ = std::move(payload);
   }
   has_new_status_.store(true, std::memory_order_seq_cst);
@@ -78,19 +85,32 @@ void Sender::RunOnce() {
   TakeBatch();
   if (is_connected_) Send();  // first: devices wait for it
   CollectAcknowledgements(milliseconds(0));
-  if (publisher_.is_connected() || std::chrono::steady_clock::now() < next_attempt_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (options_.refresh_status && now >= next_refresh_) {
+    next_refresh_ = now + kRefreshEvery;
+    options_.refresh_status();
+  }
+  if (publisher_.is_connected()) return;
+  NoticeLoss();
+  if (now < next_attempt_) return;
   Connect();
   if (is_connected_) Send();
 }
 
 void Sender::Send() {
   if (has_new_status_.exchange(false) && !SendStatus()) has_new_status_.store(true);
-  if (!SendWaiting()) is_connected_.store(publisher_.is_connected());
+  if (!SendWaiting() && !publisher_.is_connected()) NoticeLoss();
+}
+
+void Sender::NoticeLoss() {
+  if (!is_connected_.exchange(false)) return;
+  log::Warning("publisher=disconnected in_flight={}", flights_.size());
+  const auto now = std::chrono::steady_clock::now();
+  if (now - connected_at_ >= kConnectionSettled) backoff_.Reset();
+  next_attempt_ = now + backoff_.Next(kDelayAfterLossMax);
 }
 
 void Sender::Connect() {
-  if (is_connected_.exchange(false))
-    log::Warning("publisher=disconnected in_flight={}", flights_.size());
   if (Status status = publisher_.Connect(); !status.ok()) {
     if (!has_failed_)
       log::Warning("publisher=unreachable because={}", log::Quoted(status.message()));
@@ -99,7 +119,7 @@ void Sender::Connect() {
     return;
   }
   has_failed_ = false;
-  backoff_.Reset();
+  connected_at_ = std::chrono::steady_clock::now();
   // Tokens of the old connection are never acknowledged: what they stood for goes again, in order.
   std::erase_if(flights_, [](const Flight& flight) { return flight.is_done; });
   for (Flight& flight : flights_) flight.is_sent = false;
@@ -116,8 +136,10 @@ bool Sender::SendStatus() {
     const std::lock_guard lock(status_mutex_);
     message.payload = status_;
   }
+  if (message.payload.empty()) return true;
   // Its token is not kept: a status that gets lost is sent again with the next connection.
-  return message.payload.empty() || publisher_.Publish(message).ok();
+  const Status status = publisher_.Publish(message).status();
+  return status.ok() || status.code() == Code::kInvalid;
 }
 
 void Sender::TakeBatch() {
@@ -125,13 +147,17 @@ void Sender::TakeBatch() {
   BatchReader reader(batch_);
   Effect effect;
   size_t bytes = 0;
+  // Not by the wall clock, which may jump either way.
+  const std::chrono::nanoseconds now = clock_.Steady();
   while (reader.Next(effect, bytes)) {
+    std::optional<std::chrono::nanoseconds> deadline;
+    if (effect.lifetime > Duration::zero()) deadline = now + effect.lifetime;
     flights_.push_back({.message = {.topic = std::string(effect.topic),
                                     .payload = std::string(effect.payload),
                                     .qos = 1,
                                     .is_retained = effect.is_retained,
                                     .expiry = {}},
-                        .expires = effect.expires,
+                        .deadline = deadline,
                         .kind = effect.kind,
                         .model = effect.model,
                         .bytes = bytes});
@@ -148,20 +174,22 @@ bool Sender::SendWaiting() {
 }
 
 bool Sender::SendOne(Flight& flight) {
-  if (flight.expires != kNoTime) {
-    const Duration left = flight.expires - clock_.Now();
-    if (left <= Duration::zero()) {
-      stats_.commands[flight.model].expired.Add();
-      flight.is_sent = true;
-      flight.token = last_token_;  // tokens of flights never fall, so that they can be searched
-      Finish(flight);
-      return true;
-    }
-    // Whole seconds, rounded down so that the broker is never late; 0 would mean no expiry to some.
-    flight.message.expiry =
-        std::max(std::chrono::seconds(1), std::chrono::floor<std::chrono::seconds>(left));
+  if (IsExpired(flight)) {
+    stats_.commands[flight.model].expired.Add();
+    GiveUp(flight);
+    return true;
   }
   const Result<mqtt::Publisher::Token> token = publisher_.Publish(flight.message);
+  if (!token.ok() && token.status().code() == Code::kInvalid) {
+    // It would be refused again and again, and nothing behind it would ever leave.
+    if (stats_.unsendable.value() == 0) {
+      log::Warning("effect=unsendable topic={} because={}", log::Quoted(flight.message.topic),
+                   log::Quoted(token.status().message()));
+    }
+    stats_.unsendable.Add();
+    GiveUp(flight);
+    return true;
+  }
   if (!token.ok()) {
     if (token.status().code() == Code::kFull) CollectAcknowledgements(kCollectEvery);
     return false;
@@ -170,6 +198,22 @@ bool Sender::SendOne(Flight& flight) {
   flight.is_sent = true;
   if (flight.kind == EffectKind::kCommand) stats_.commands[flight.model].sent.Add();
   return true;
+}
+
+// If not, tells the broker how long it is worth something: in whole seconds, rounded up, because 0
+// would mean for ever to some. What is less than a second the device sees by expires_ms.
+bool Sender::IsExpired(Flight& flight) const {
+  if (!flight.deadline) return false;
+  const std::chrono::nanoseconds left = *flight.deadline - clock_.Steady();
+  flight.message.expiry = std::chrono::ceil<std::chrono::seconds>(left);
+  return left <= std::chrono::nanoseconds::zero();
+}
+
+// Done with, though it was never sent.
+void Sender::GiveUp(Flight& flight) {
+  flight.is_sent = true;
+  flight.token = last_token_;  // tokens of flights never fall, so that they can be searched
+  Finish(flight);
 }
 
 void Sender::CollectAcknowledgements(milliseconds wait) {
@@ -226,16 +270,23 @@ void Sender::Rest() {
 
 void Sender::SayGoodbye() {
   if (!publisher_.is_connected()) return;
-  const auto token = publisher_.Publish({.topic = options_.status_topic,
-                                         .payload = options_.offline_status,
-                                         .qos = 1,
-                                         .is_retained = true,
-                                         .expiry = {}});
+  const mqtt::Outbound goodbye{.topic = options_.status_topic,
+                               .payload = options_.offline_status,
+                               .qos = 1,
+                               .is_retained = true,
+                               .expiry = {}};
   const auto until = std::chrono::steady_clock::now() + kStatusPatience;
-  while (token.ok() && publisher_.is_connected() && std::chrono::steady_clock::now() < until) {
+  std::optional<mqtt::Publisher::Token> token;
+  while (publisher_.is_connected() && std::chrono::steady_clock::now() < until) {
+    if (!token) {
+      // The window may be full of what was not acknowledged in time.
+      const Result<mqtt::Publisher::Token> sent = publisher_.Publish(goodbye);
+      if (sent.ok()) token = *sent;
+      if (!sent.ok() && sent.status().code() != Code::kFull) break;
+    }
     tokens_.clear();
     publisher_.Acknowledged(tokens_, kCollectEvery);
-    if (std::ranges::find(tokens_, *token) != tokens_.end()) break;
+    if (token && std::ranges::find(tokens_, *token) != tokens_.end()) break;
   }
   publisher_.Disconnect();
   is_connected_.store(false);

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +26,7 @@ struct SenderStats {
     Counter delivered;  // acknowledged by the broker
     Counter expired;    // too old to be sent
   };
+  Counter unsendable;  // which the broker can never take: too large, or a topic that is none
   std::vector<Commands> commands;
   Counter alerts_delivered;
   Counter dead_letters_delivered;
@@ -35,6 +38,8 @@ struct SenderOptions {
   size_t models = 0;
   std::chrono::milliseconds reconnect_min{100};
   std::chrono::milliseconds reconnect_max{10'000};
+  // Called by the effects thread every now and then: to set a status that has changed.
+  std::function<void()> refresh_status;
 };
 
 // The effects thread: takes effects from the outbox in order and keeps each until the broker has
@@ -48,7 +53,8 @@ class Sender {
   ~Sender();
 
   void Start();
-  // Any thread. Replaces the retained status message; sent again at every connect.
+  // Any thread. Replaces the retained status message; sent where it is another one, and at every
+  // connect.
   void SetStatus(std::string payload);
   // Sends what is left, waits for its acknowledgement at most `patience`, says offline and
   // disconnects. False if something was left unsent or unacknowledged. REQUIRES: nothing is
@@ -64,7 +70,7 @@ class Sender {
   struct Flight {
     mqtt::Outbound message;
     mqtt::Publisher::Token token = 0;
-    Time expires = kNoTime;
+    std::optional<std::chrono::nanoseconds> deadline;  // of steady time
     EffectKind kind = EffectKind::kCommand;
     uint16_t model = 0;
     bool is_sent = false;
@@ -75,12 +81,15 @@ class Sender {
   void Run();
   void RunOnce();
   void Connect();
+  void NoticeLoss();
   void Send();
   bool SendStatus();
   void TakeBatch();
   // Sends what is not on its way, in order. False if it could not go on.
   bool SendWaiting();
   bool SendOne(Flight& flight);
+  bool IsExpired(Flight& flight) const;
+  void GiveUp(Flight& flight);
   void CollectAcknowledgements(std::chrono::milliseconds wait);
   void Finish(Flight& flight);
   void ForgetFinished();
@@ -109,6 +118,8 @@ class Sender {
   std::vector<mqtt::Publisher::Token> tokens_;
   mqtt::Publisher::Token last_token_ = 0;
   mqtt::Backoff backoff_;
+  std::chrono::steady_clock::time_point connected_at_{};
+  std::chrono::steady_clock::time_point next_refresh_{};
   bool has_failed_ = false;  // so that a broker that stays away is one line in the log
   std::chrono::steady_clock::time_point next_attempt_{};
   std::jthread thread_;

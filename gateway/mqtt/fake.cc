@@ -52,6 +52,7 @@ bool FakePublisher::is_connected() const {
 Result<Publisher::Token> FakePublisher::Publish(const Outbound& message) {
   const std::lock_guard lock(mutex_);
   if (!is_connected_) return Unavailable("not connected");
+  if (message.topic == invalid_) return Invalid("told to be invalid");
   if (in_flight_.size() >= window_) return Status(Code::kFull, "told to be full");
   published_.push_back(message);
   const Token token = ++last_token_;
@@ -104,6 +105,11 @@ void FakePublisher::Acknowledge(size_t count) {
 void FakePublisher::SetWindow(size_t window) {
   const std::lock_guard lock(mutex_);
   window_ = window;
+}
+
+void FakePublisher::SetInvalid(std::string topic) {
+  const std::lock_guard lock(mutex_);
+  invalid_ = std::move(topic);
 }
 
 void FakePublisher::SetReachable(bool is_reachable) {

@@ -56,6 +56,8 @@ class FakePublisher final : public Publisher {
   void Acknowledge(size_t count = SIZE_MAX);
   // Publish returns kFull while so many are in flight.
   void SetWindow(size_t window);
+  // Publish returns Invalid for this topic.
+  void SetInvalid(std::string topic);
   // False: the connection is lost, with all that was in flight, and Connect fails.
   void SetReachable(bool is_reachable);
   // How often Disconnect ended a connection.
@@ -67,6 +69,7 @@ class FakePublisher final : public Publisher {
   std::vector<Outbound> published_;
   std::deque<Token> in_flight_;
   std::vector<Token> acknowledged_;
+  std::string invalid_;
   Token last_token_ = 0;
   size_t window_ = SIZE_MAX;
   size_t disconnects_ = 0;

@@ -154,7 +154,8 @@ void Call::Log(gemel_context* context, uint32_t level, gemel_text line) {
                                     log::Level::kError};
   if (level < GEMEL_LOG_DEBUG || level > GEMEL_LOG_ERROR) return;
   log::Write(kLevels[level - 1],
-             fmt::format("twin={}/{} says={}", call.subject_.model, call.subject_.id,
+             fmt::format("twin={} says={}",
+                         Quote(fmt::format("{}/{}", call.subject_.model, call.subject_.id)),
                          Quote(ToView(line), kAlertMessageBytesMax)));
 }
 

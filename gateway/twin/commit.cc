@@ -32,8 +32,8 @@ void Engine::Commit(const journal::RecordView& record, const Route& route, Twin&
 void Engine::CommitReply(const journal::RecordView& record, const Route& route, const Twin& twin,
                          const Intent& intent) {
   const EffectId id{record.lsn(), ordinal_++};
-  const Time expires =
-      intent.expires_us == 0 ? kNoTime : record.record_time() + Duration{intent.expires_us};
+  const Duration lifetime{intent.expires_us};
+  const Time expires = lifetime.count() == 0 ? kNoTime : record.record_time() + lifetime;
   const model::Model& model = *world_.models[record.model()].model;
   topic_.clear();
   bool is_known = true;
@@ -61,7 +61,7 @@ void Engine::CommitReply(const journal::RecordView& record, const Route& route, 
   effects::WriteCommand({id, record.record_time(), intent.name, intent.arguments, expires},
                         payload_);
   stats_[record.model()]->commands.Add();
-  Send(record, id, effects::EffectKind::kCommand, false, expires);
+  Send(record, id, effects::EffectKind::kCommand, false, lifetime);
 }
 
 void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent) {
@@ -78,7 +78,10 @@ void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const In
     stats.alerts_cleared[alert->severity].Add();
     alert->severity = intent.severity;
   } else {
-    if (side.alerts.size() >= kAlertsPerTwinMax) return;  // counted by the twin's own list
+    if (side.alerts.size() >= kAlertsPerTwinMax) {
+      stats.alerts_dropped.Add();
+      return;
+    }
     alert = &side.alerts.emplace_back();
     *alert = {.id = {record.lsn(), ordinal_},
               .severity = intent.severity,
@@ -120,11 +123,11 @@ void Engine::SendAlert(const journal::RecordView& record, const Twin& twin, cons
                        .count = alert.count,
                        .properties = alert.properties},
                       payload_);
-  Send(record, id, effects::EffectKind::kAlert, !is_cleared, kNoTime);
+  Send(record, id, effects::EffectKind::kAlert, !is_cleared);
   if (is_cleared) {
     // The retained message goes, so that who comes later does not see an alert that is over.
     payload_.clear();
-    Send(record, id, effects::EffectKind::kAlert, true, kNoTime);
+    Send(record, id, effects::EffectKind::kAlert, true);
   }
 }
 
@@ -132,7 +135,7 @@ void Engine::EmptyAlertTopic(const journal::RecordView& record, const Twin& twin
                              const Alert& alert) {
   RenderAlertTopic(record.model(), twin, alert);
   payload_.clear();
-  Send(record, {record.lsn(), ordinal_++}, effects::EffectKind::kAlert, true, kNoTime);
+  Send(record, {record.lsn(), ordinal_++}, effects::EffectKind::kAlert, true);
 }
 
 void Engine::RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& alert) {
@@ -141,12 +144,12 @@ void Engine::RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& ale
 }
 
 void Engine::Send(const journal::RecordView& record, EffectId id, effects::EffectKind kind,
-                  bool is_retained, Time expires) {
+                  bool is_retained, Duration lifetime) {
   sink_.Append({.id = id,
                 .kind = kind,
                 .model = record.model(),
                 .is_retained = is_retained,
-                .expires = expires,
+                .lifetime = lifetime,
                 .topic = topic_,
                 .payload = payload_});
 }

@@ -106,12 +106,13 @@ bool Engine::Decode(const journal::RecordView& record, const Route& route) {
 Twin* Engine::FindOrCreate(const journal::RecordView& record, bool& is_new) {
   TwinTable& table = *tables_[record.model()];
   if (Twin* twin = table.Find(record.key_hash(), record.id())) return twin;
-  if (table.size() >= world_.twins_max) {
+  if (twins_ >= world_.twins_max) {
     Refuse(record,
            {Refusal::kOverload, "the shard holds as many twins as limits.twins_max allows"});
     return nullptr;
   }
   is_new = true;
+  ++twins_;
   Twin& twin = table.Create(record.key_hash(), record.id());
   const ModelEntry& entry = world_.models[record.model()];
   if (entry.apply_profile) entry.apply_profile(record.id(), twin.state());
@@ -155,6 +156,7 @@ bool Engine::RunModel(const journal::RecordView& record, const Route& route, Twi
 void Engine::Undo(const journal::RecordView& record, Twin& twin, bool is_new) {
   if (is_new) {
     tables_[record.model()]->Delete(twin);
+    --twins_;
   } else {
     std::memcpy(twin.state(), undo_.data(), world_.models[record.model()].model->state_size());
   }
@@ -173,6 +175,7 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
     sink_.Flush();
   }
   table.Delete(*twin);
+  --twins_;
   stats_[record.model()]->twins_deleted.Add();
 }
 

@@ -26,6 +26,7 @@ struct ModelStats {
   Counter failed;
   Counter commands;
   Counter commands_unroutable;            // no command topic, or a part of it is unknown
+  Counter alerts_dropped;                 // beyond what a twin can have
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
   Counter twins_created;
@@ -82,7 +83,7 @@ class Engine {
                  bool is_cleared);
   void EmptyAlertTopic(const journal::RecordView& record, const Twin& twin, const Alert& alert);
   void Send(const journal::RecordView& record, EffectId id, effects::EffectKind kind,
-            bool is_retained, Time expires);
+            bool is_retained, Duration lifetime = Duration{0});
   void RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& alert);
 
   const World& world_;
@@ -99,6 +100,7 @@ class Engine {
   std::string topic_;
   std::string payload_;
   uint32_t ordinal_ = 0;
+  size_t twins_ = 0;  // of all models
 };
 
 }  // namespace gemel::twin

@@ -13,7 +13,7 @@ struct Kept {
   EffectId id;
   EffectKind kind;
   bool is_retained;
-  Time expires;
+  Duration lifetime;
   std::string topic;
   std::string payload;
 };
@@ -26,7 +26,7 @@ std::vector<Kept> TakeAll(Outbox& outbox) {
   Effect effect;
   size_t bytes = 0;
   while (reader.Next(effect, bytes)) {
-    all.push_back({effect.id, effect.kind, effect.is_retained, effect.expires,
+    all.push_back({effect.id, effect.kind, effect.is_retained, effect.lifetime,
                    std::string(effect.topic), std::string(effect.payload)});
     outbox.Forget(bytes);
   }
@@ -42,7 +42,7 @@ class OutboxTest : public ::testing::Test {
 TEST_F(OutboxTest, EffectsComeOutAsTheyWereAppended) {
   outbox_.Append({.id = {7, 1},
                   .kind = EffectKind::kCommand,
-                  .expires = Time{Duration{99}},
+                  .lifetime = Duration{99},
                   .topic = "a/b",
                   .payload = "{}"});
   outbox_.Append(
@@ -50,13 +50,13 @@ TEST_F(OutboxTest, EffectsComeOutAsTheyWereAppended) {
   const auto all = TakeAll(outbox_);
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].id, (EffectId{7, 1}));
-  EXPECT_EQ(all[0].expires, Time{Duration{99}});
+  EXPECT_EQ(all[0].lifetime, Duration{99});
   EXPECT_EQ(all[0].topic, "a/b");
   EXPECT_EQ(all[0].payload, "{}");
   EXPECT_FALSE(all[0].is_retained);
   EXPECT_EQ(all[1].kind, EffectKind::kAlert);
   EXPECT_TRUE(all[1].is_retained);
-  EXPECT_EQ(all[1].expires, kNoTime);
+  EXPECT_EQ(all[1].lifetime, Duration{0});
   EXPECT_EQ(all[1].payload, "");
 }
 

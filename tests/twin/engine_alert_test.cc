@@ -168,6 +168,7 @@ TEST_F(EngineAlertTest, AlertsBeyondWhatATwinCanHaveAreNotSent) {
   EXPECT_TRUE(lab_.Take().empty());
   EXPECT_EQ(lab_.Find("x")->side()->alerts.size(), kAlertsPerTwinMax);
   EXPECT_EQ(lab_.Field("x", "calls"), "2") << "the message itself is applied";
+  EXPECT_EQ(lab_.stats().alerts_dropped.value(), 1u);
 }
 
 TEST_F(EngineAlertTest, DeletionClearsTheAlertsOfTheTwinAlone) {

@@ -183,13 +183,13 @@ TEST_F(EngineTest, AReplyGoesToTheTwinsCommandTopic) {
   EXPECT_EQ(sent[0].topic, "do/south/l 7/probe-x/command") << "from the last known fields";
   EXPECT_EQ(sent[0].kind, effects::EffectKind::kCommand);
   EXPECT_FALSE(sent[0].is_retained);
-  EXPECT_EQ(sent[0].expires, kNoTime);
+  EXPECT_EQ(sent[0].lifetime, Duration{0});
   const auto command = nlohmann::json::parse(sent[0].payload);
   EXPECT_EQ(command["id"], FormatEffectId('c', {lsn, 0}));
   EXPECT_EQ(command["name"], "rest");
   EXPECT_EQ(command["args"], nlohmann::json({{"b", 5}, {"minutes", 30}}));
   EXPECT_EQ(nlohmann::json::parse(sent[1].payload)["id"], FormatEffectId('c', {lsn, 1}));
-  EXPECT_EQ(sent[1].expires, lab_.now() + std::chrono::seconds(5));
+  EXPECT_EQ(sent[1].lifetime, std::chrono::seconds(5));
   EXPECT_EQ(lab_.stats().commands.value(), 2u);
 }
 

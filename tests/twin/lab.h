@@ -17,7 +17,7 @@ struct Kept {
   EffectId id;
   effects::EffectKind kind = effects::EffectKind::kCommand;
   bool is_retained = false;
-  Time expires = kNoTime;
+  Duration lifetime{0};
   std::string topic;
   std::string payload;
 };
