@@ -1,9 +1,11 @@
 #include "gateway/compile.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "gateway/base/quote.h"
 #include "gateway/ingest/compile_route.h"
 #include "gateway/model/plugin.h"
 #include "gateway/model/profile.h"
@@ -42,6 +44,17 @@ uint16_t IndexOf(const std::vector<config::Model>& models, const std::string& na
   GEMEL_ASSERT(false && "the configuration was checked");
 }
 
+// Of routes that differ in a part of a level only, the filters may be the same; asked for twice,
+// the broker would take the later QoS.
+void AddSubscription(mqtt::Subscription added, std::vector<mqtt::Subscription>& subscriptions) {
+  const auto known = std::ranges::find(subscriptions, added.filter, &mqtt::Subscription::filter);
+  if (known == subscriptions.end()) {
+    subscriptions.push_back(std::move(added));
+  } else {
+    known->qos = std::max(known->qos, added.qos);
+  }
+}
+
 }  // namespace
 
 Result<Compiled> Compile(const config::Config& config, const std::filesystem::path& folder,
@@ -60,12 +73,19 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
   std::vector<ingest::Plan> plans;
   std::vector<route::Template> templates;
   std::vector<mqtt::Subscription> subscriptions;
+  GEMEL_TRY_LET(const route::Template ours, route::Template::Parse(config.root + "/#"));
   for (const config::Route& route : config.routes) {
     const uint16_t model = IndexOf(config.models, route.model);
     GEMEL_TRY_LET(ingest::CompiledRoute compiled,
                   ingest::CompileRoute(route, model, *world.models[model].model));
+    if (std::string topic; compiled.route.telemetry.Overlaps(ours, &topic)) {
+      return Invalid(fmt::format(
+          "routes: {}: topic {} also matches {}, and what the gateway publishes below {} must not "
+          "come back as telemetry",
+          route.name, Quote(route.topic), Quote(topic), Quote(config.root)));
+    }
     templates.push_back(compiled.route.telemetry);
-    subscriptions.push_back({templates.back().filter(), route.qos});
+    AddSubscription({templates.back().filter(), route.qos}, subscriptions);
     world.routes.push_back(std::move(compiled.route));
     plans.push_back(std::move(compiled.plan));
   }

@@ -44,7 +44,7 @@ struct Envelope::Plan {
   Trie item;
   std::vector<Use> uses;
   bool reads_payload = false;
-  size_t members = 0;  // of the document, where those of a flat object are all it takes; else 0
+  bool reads_members = false;  // of the document, so that a flat object may be all it takes
 
   bool has_items() const { return spec.items.has_value(); }
   uint32_t slots() const {
@@ -74,15 +74,13 @@ struct Envelope::Plan {
     return Status::Ok();
   }
 
-  // How many members of a JSON object hold all that is wanted; 0 if they may stand deeper in it.
-  size_t FlatMembers() const {
-    if (codec != Codec::kJson || has_items()) return 0;
-    size_t count = 0;
+  // Whether all that is wanted are members of the document itself.
+  bool ReadsMembers() const {
+    if (codec != Codec::kJson || has_items() || whole.leaf(Trie::kRoot) != kNone) return false;
     for (uint32_t node = 0; node < whole.size(); ++node) {
-      if (node != Trie::kRoot && whole.has_children(node)) return 0;
-      count += whole.leaf(node) == kNone ? 0 : 1;
+      if (node != Trie::kRoot && whole.has_children(node)) return false;
     }
-    return whole.leaf(Trie::kRoot) == kNone && count + 1 == whole.size() ? count : 0;
+    return true;
   }
 
   void AddFields(const FieldMap::Plan& map) {
@@ -120,7 +118,7 @@ Result<Envelope> Envelope::Compile(const EnvelopeSpec& spec, const FieldMap& map
   plan->AddFields(map.plan());
   plan->whole.Pack();
   plan->item.Pack();
-  plan->members = plan->FlatMembers();
+  plan->reads_members = plan->ReadsMembers();
   return Envelope(std::move(plan));
 }
 
@@ -154,21 +152,21 @@ struct EnvelopeReader::Buffers {
     return Walk(parser.tape(), begin, places, marks, visit);
   }
 
-  // Fills the slots from a flat object, as far as it takes to find them all; whether the rest is
-  // valid is seen by whoever decodes it. False if the message must be read as a whole.
+  // Fills the slots from a flat object; whether the values that nobody wants are valid is seen by
+  // whoever decodes it. False if the message must be read otherwise.
   bool FillFromFlat(const Envelope::Plan& plan, std::string_view message) {
     Marks::OfWalk met = marks.Begin(plan.whole.size());
-    size_t wanted = plan.members;
     const auto visit = [&](uint32_t node, const Scalar& scalar) {
       if (!met.Set(node)) return false;
       for (uint32_t i = plan.whole.leaf(node); i != kNone; i = plan.uses[i].next) {
         slots[plan.uses[i].slot] = scalar;
       }
-      return --wanted > 0;
+      return true;
     };
-    const Flat outcome =
-        ReadFlat<Unasked::kSkip>(message, plan.whole.ChildrenOf(Trie::kRoot), visit);
-    if (outcome == Flat::kWhole || (outcome == Flat::kStopped && wanted == 0)) return true;
+    // To its end, though all may have been found before: a key that comes twice is refused
+    // wherever.
+    const Trie::Children wanted = plan.whole.ChildrenOf(Trie::kRoot);
+    if (ReadFlat<Unasked::kSkip>(message, wanted, visit) == Flat::kWhole) return true;
     slots.assign(plan.slots(), Scalar{});
     return false;
   }
@@ -312,7 +310,7 @@ struct EnvelopeReader::Buffers {
       return refused;
     }
     const std::string_view message = Pad(text);
-    if (plan.members > 0 && FillFromFlat(plan, message)) return AddReading(plan, whole);
+    if (plan.reads_members && FillFromFlat(plan, message)) return AddReading(plan, whole);
     if (auto refused = parser.Parse(message)) return refused;
     if (!plan.has_items()) {
       if (auto refused = Fill(plan, plan.whole, Tape::kRoot, slots)) return refused;

@@ -41,6 +41,7 @@ void Intake::Handle(const mqtt::Inbound& message) {
     stats_.refused[static_cast<size_t>(refused->reason)].Add();
     SendDeadLetter(message, *refused);
   }
+  is_waiting_.store(false, std::memory_order_relaxed);
 }
 
 std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
@@ -56,6 +57,8 @@ std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
                                options_.payload_bytes_max)};
   }
   if (auto refused = MakeRecords(message, match)) return refused;
+  // With an envelope each reading has the topic's symbols over again.
+  InternSymbols(plans_[match.route].envelope ? topic_symbols_ : 0);
   return Append();
 }
 
@@ -63,6 +66,7 @@ std::optional<Refused> Intake::MakeRecords(const mqtt::Inbound& message,
                                            const route::Match& match) {
   records_.clear();
   symbols_.clear();
+  symbol_texts_.clear();
   captures_.clear();
   ids_.clear();
   const Plan& plan = plans_[match.route];
@@ -143,8 +147,19 @@ bool Intake::IsTooFarAhead(Time event_time) {
 }
 
 void Intake::AddSymbol(uint16_t field, std::string_view text) {
-  const std::optional<Symbol> symbol = world_.symbols->Intern(text);
-  symbols_.push_back({field, static_cast<uint16_t>(symbol ? 0 : 1), symbol ? symbol->number : 0});
+  symbols_.push_back({field, 0, 0});
+  symbol_texts_.push_back(text);
+}
+
+// Only once the whole message is accepted: the table is never emptied, so nobody may fill it with
+// messages that are refused.
+void Intake::InternSymbols(size_t first) {
+  for (size_t i = first; i < symbols_.size(); ++i) {
+    const std::optional<Symbol> symbol = world_.symbols->Intern(symbol_texts_[i]);
+    if (!symbol) stats_.symbols_refused.Add();
+    symbols_[i].is_refused = symbol ? 0 : 1;
+    symbols_[i].number = symbol ? symbol->number : 0;
+  }
 }
 
 std::optional<Refused> Intake::AddReadings(const Plan& plan, std::string_view payload,
@@ -195,7 +210,7 @@ std::optional<Refused> Intake::AddReading(const codec::Reading& reading,
     record.repeat_key = static_cast<uint64_t>(*reading.sequence);
   }
   const size_t first = symbols_.size();
-  for (size_t i = 0; i < topic_symbols_; ++i) symbols_.push_back(symbols_[i]);
+  for (size_t i = 0; i < topic_symbols_; ++i) AddSymbol(symbols_[i].field, symbol_texts_[i]);
   for (uint32_t i = 0; i < reading.symbols; ++i) {
     const codec::SymbolText& symbol = reader_.symbols()[reading.first_symbol + i];
     AddSymbol(symbol.field, symbol.text);
@@ -227,6 +242,7 @@ std::optional<Refused> Intake::Append() {
       return Refused{Refusal::kOverload,
                      is_over ? "the outbox is full" : "the mailbox of the twin's shard is full"};
     }
+    is_waiting_.store(true, std::memory_order_release);
     sequencer_.WaitForRoom(kRoomPatience);
   }
 }

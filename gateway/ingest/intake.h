@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,6 +44,7 @@ struct IntakeOptions {
 struct IntakeStats {
   std::vector<Counter> received;  // by route
   std::array<Counter, kRefusals> refused;
+  Counter symbols_refused;  // the table was full: read as null
 };
 
 // Turns each message into records: match, split, stamp, append. Runs inside the receiver's
@@ -59,6 +61,9 @@ class Intake {
   // One thread at a time. Waits while the mailboxes or the outbox are full, unless told to drop.
   void Handle(const mqtt::Inbound& message);
 
+  // Any thread: whether a message waits for room. Paho's lock is held then, and nobody may ask Paho
+  // for anything without waiting as well.
+  bool is_waiting() const { return is_waiting_.load(std::memory_order_acquire); }
   const IntakeStats& stats() const { return stats_; }
 
  private:
@@ -74,6 +79,7 @@ class Intake {
   std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base);
   bool IsTooFarAhead(Time event_time);
   void AddSymbol(uint16_t field, std::string_view text);
+  void InternSymbols(size_t first);
   std::optional<Refused> Append();
   void SendDeadLetter(const mqtt::Inbound& message, const Refused& refused);
 
@@ -86,12 +92,14 @@ class Intake {
   const Clock& clock_;
   const IntakeOptions options_;
   IntakeStats stats_;
+  std::atomic<bool> is_waiting_{false};
 
   // As of the last look at the clock: most messages are far below it and need no look.
   Time latest_allowed_ = kNoTime;
   // Reused for every message. Records point into what stands below them.
   std::vector<journal::Record> records_;
   std::vector<journal::RecordSymbol> symbols_;
+  std::vector<std::string_view> symbol_texts_;  // beside symbols_, until the message is accepted
   size_t topic_symbols_ = 0;  // the first ones come from the topic and belong to every record
   std::vector<journal::RecordCapture> captures_;
   std::vector<std::string> ids_;

@@ -239,6 +239,29 @@ TEST(IntakeSymbolTest, BeyondTheTableASymbolIsRefusedAndTheMessageApplied) {
   EXPECT_EQ(mill.Field("three", "a"), "1");
 }
 
+TEST(IntakeSymbolTest, ARefusedMessageTakesNoPlaceInTheTable) {
+  config::Route route = RouteOf("lab/{id}");
+  route.time = "/t";
+  Mill mill({.routes = {route}, .symbols_max = 1});
+  for (int i = 0; i < 10; ++i) {
+    mill.Send("lab/x", R"({"kind": "k)" + std::to_string(i) + "\"}");  // no time
+  }
+  EXPECT_TRUE(mill.Drain().empty());
+  mill.Send("lab/x", R"({"kind": "good", "t": 1})");
+  mill.Drain();
+  EXPECT_EQ(mill.Field("x", "kind"), "\"good\"");
+}
+
+TEST(IntakeIdTest, AnIdThatComesTwiceIsRefusedWhereverItStands) {
+  config::Route route = RouteOf("lab");
+  route.id = "/id";
+  route.trusted_source = true;
+  Mill mill({.routes = {route}});
+  for (const char* payload : {R"({"id":"a","id":"b","a":1})", R"({"id":"a","a":1,"id":"b"})"}) {
+    ExpectRefused(mill, Refusal::kPayloadInvalid, "lab", payload);
+  }
+}
+
 TEST(IntakeRepeatTest, ASequenceIsTheRepeatKey) {
   config::Route route = RouteOf("lab/{id}");
   route.sequence = "/n";

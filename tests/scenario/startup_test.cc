@@ -72,6 +72,12 @@ TEST_F(StartupTest, WrongValueSaysWhatIsAllowed) {
   ExpectAll(Refusal(), {"payload", "xml", "cbor"});
 }
 
+// Or the first dead letter would be a message that is refused, and so on.
+TEST_F(StartupTest, RouteThatTakesInWhatTheGatewayPublishes) {
+  configuration_["routes"][0] = {{"topic", "{region}/{id}/#"}, {"model", "echo"}};
+  ExpectAll(Refusal(), {"{region}/{id}/#", "gemel"});
+}
+
 TEST_F(StartupTest, RouteOfUnknownModel) {
   configuration_["routes"][0]["model"] = "ecko";
   ExpectAll(Refusal(), {"ecko", "echo"});
