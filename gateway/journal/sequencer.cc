@@ -33,8 +33,8 @@ Time Sequencer::Advance() {
   if (wall - record_time_ <= kJumpMax) {
     record_time_ = wall;
   } else {
-    const std::chrono::nanoseconds passed = clock_.Steady() - steady_;
-    record_time_ = std::min(wall, record_time_ + 2 * std::chrono::duration_cast<Duration>(passed));
+    const auto passed = std::chrono::duration_cast<Duration>(clock_.Steady() - steady_);
+    record_time_ = std::max(record_time_, std::min(wall, sampled_ + 2 * passed));
   }
   if (record_time_ - sampled_ >= kSampleEvery) {
     steady_ = clock_.Steady();

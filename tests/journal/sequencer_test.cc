@@ -122,6 +122,23 @@ TEST_F(SequencerTest, AForwardJumpOfTheClockIsFollowedSlowly) {
   EXPECT_LE(after, kStart + seconds(21));
 }
 
+TEST_F(SequencerTest, AForwardJumpIsFollowedNoFasterHoweverManyRecordsCome) {
+  Make(1);
+  Append(RecordOf("a"));
+  Take(0);
+  clock_.JumpTo(kStart + hours(48));
+  Time last = kStart;
+  for (int i = 0; i < 1'000; ++i) {
+    clock_.Advance(std::chrono::milliseconds(1));
+    Append(RecordOf("b"));
+    const Time now = Take(0)->record_time();
+    ASSERT_GE(now, last);
+    last = now;
+  }
+  EXPECT_GT(last, kStart + std::chrono::milliseconds(1'900));
+  EXPECT_LE(last, kStart + std::chrono::milliseconds(2'100));
+}
+
 TEST_F(SequencerTest, SilenceOfHoursIsNoJump) {
   Make(1);
   Append(RecordOf("a"));
