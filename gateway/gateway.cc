@@ -1,5 +1,7 @@
 #include "gateway/gateway.h"
 
+#include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -31,6 +33,13 @@ mqtt::Connection ToConnection(const config::Mqtt& mqtt) {
 }
 
 constexpr const char* kOffline = R"({"state":"offline"})";
+constexpr std::chrono::milliseconds kStuckPoll{20};
+// "It failed", as everywhere in the command line.
+constexpr int kStuckExitCode = 3;
+
+int64_t Milliseconds(Time time) {
+  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
+}
 
 }  // namespace
 
@@ -50,8 +59,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Create(config::Config config,
 
 Status Gateway::Start() {
   GEMEL_TRY_LET(epoch_, journal::Epoch::Raise(config_.journal.path));  // first: it holds the lock
-  since_ms_ =
-      std::chrono::floor<std::chrono::milliseconds>(clock_.Now()).time_since_epoch().count();
+  since_ms_ = Milliseconds(clock_.Now());
   MakeParts();
   GEMEL_TRY(StartHttp());
   PublishStatus();
@@ -77,7 +85,8 @@ void Gateway::MakeParts() {
                              .offline_status = kOffline,
                              .models = world.models.size(),
                              .reconnect_min = config_.mqtt.reconnect_min,
-                             .reconnect_max = config_.mqtt.reconnect_max});
+                             .reconnect_max = config_.mqtt.reconnect_max,
+                             .refresh_status = [this] { PublishStatus(); }});
   shards_ =
       std::make_unique<twin::ShardSet>(world, outbox_, config_.shards, config_.limits.mailbox);
   sequencer_ = std::make_unique<journal::Sequencer>(epoch_->number(), clock_, shards_->inboxes());
@@ -94,7 +103,7 @@ Status Gateway::StartHttp() {
   http::Sources sources{.world = compiled_->world,
                         .shards = *shards_,
                         .outbox = outbox_,
-                        .now = [this] { return clock_.Now(); },
+                        .now = [this] { return sequencer_->Now(); },
                         .readiness = [this] { return readiness(); },
                         .intake = [this] { return IntakeCounts(); },
                         .sender = &sender_->stats(),
@@ -113,7 +122,22 @@ http::IntakeCounts Gateway::IntakeCounts() const {
   return counts;
 }
 
+// A message that waits for room holds Paho's lock, so that the receiver can't be stopped; and it
+// must not be let through, because returning would tell the broker that it is safe.
+void Gateway::AwaitIntake(std::chrono::milliseconds patience) const {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (intake_ && intake_->is_waiting()) {
+    if (std::chrono::steady_clock::now() >= until) {
+      log::Error("stopped=at_once because={}",
+                 log::Quoted("a message still waits for room; it stays with the broker"));
+      std::_Exit(kStuckExitCode);
+    }
+    std::this_thread::sleep_for(kStuckPoll);
+  }
+}
+
 bool Gateway::Stop(std::chrono::milliseconds patience) {
+  AwaitIntake(patience);
   // Intake first, then what it fed, in the order of the data path. The session stays at the broker,
   // which keeps what comes meanwhile.
   if (receiver_) receiver_->Stop();
@@ -125,9 +149,9 @@ bool Gateway::Stop(std::chrono::milliseconds patience) {
 }
 
 void Gateway::OnReceiverState(bool is_receiving, std::string_view why) {
-  is_receiving_.store(is_receiving);
+  if (is_receiving_.exchange(is_receiving) != is_receiving) since_ms_ = Milliseconds(clock_.Now());
   if (is_receiving) {
-    log::Info("receiver=receiving");
+    log::Info("receiver=receiving because={}", log::Quoted(why));
   } else {
     log::Warning("receiver=away because={}", log::Quoted(why));
   }
@@ -137,7 +161,7 @@ void Gateway::OnReceiverState(bool is_receiving, std::string_view why) {
 void Gateway::PublishStatus() {
   sender_->SetStatus(
       fmt::format(R"({{"state":"online","receiving":{},"since_ms":{},"twins":{},"version":"{}"}})",
-                  is_receiving_.load(), since_ms_, twins(), kVersion));
+                  is_receiving_.load(), since_ms_.load(), twins(), kVersion));
 }
 
 uint64_t Gateway::twins() const {

@@ -61,6 +61,7 @@ class Gateway {
   http::IntakeCounts IntakeCounts() const;
   void OnReceiverState(bool is_receiving, std::string_view why);
   void PublishStatus();
+  void AwaitIntake(std::chrono::milliseconds patience) const;
 
   const config::Config config_;
   const SystemClock clock_;
@@ -69,7 +70,7 @@ class Gateway {
   Parker effects_parker_;
   effects::Outbox outbox_;
   std::atomic<bool> is_receiving_{false};
-  int64_t since_ms_ = 0;
+  std::atomic<int64_t> since_ms_{0};  // of is_receiving_
 
   // In the order of their construction; destroyed the other way round.
   std::optional<journal::Epoch> epoch_;
