@@ -113,6 +113,7 @@ struct Journal {
 
 struct Http {
   Endpoint listen{.host = "127.0.0.1", .port = 8080};  // port 0: the system chooses
+  std::vector<std::string> hosts;  // names or addresses; IPv6 without its brackets
 
   friend bool operator==(const Http&, const Http&) = default;
 };

@@ -1,5 +1,8 @@
 #include "gateway/config/endpoint.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -14,6 +17,7 @@ namespace {
 
 constexpr std::string_view kPlain = "mqtt://";
 constexpr std::string_view kTls = "mqtts://";
+constexpr size_t kHostBytesMax = 253;  // of a DNS name
 
 std::optional<uint16_t> ReadPort(std::string_view text) {
   if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
@@ -25,11 +29,21 @@ std::optional<uint16_t> ReadPort(std::string_view text) {
 }
 
 // Not a resolver's idea of a host: only what can't be mistaken for another part of the text.
-bool IsHost(std::string_view host, bool in_brackets) {
-  return !host.empty() && std::ranges::all_of(host, [&](char c) {
+bool IsName(std::string_view host) {
+  const auto is_name_byte = [](char c) {
     const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return alnum || c == '.' || c == '-' || c == '_' || (in_brackets && (c == ':' || c == '%'));
-  });
+    return alnum || c == '.' || c == '-' || c == '_';
+  };
+  return !host.empty() && host.size() <= kHostBytesMax && std::ranges::all_of(host, is_name_byte);
+}
+
+// Maybe with a zone, as in fe80::1%eth0.
+bool IsIpv6(std::string_view host) {
+  const size_t percent = std::min(host.find('%'), host.size());
+  if (percent < host.size() && !IsName(host.substr(percent + 1))) return false;
+  const std::string text(host.substr(0, percent));
+  in6_addr address;
+  return text.find('\0') == std::string::npos && inet_pton(AF_INET6, text.c_str(), &address) == 1;
 }
 
 // host, host:port, [v6], [v6]:port; `fallback` where the port is missing.
@@ -47,7 +61,7 @@ std::optional<Endpoint> Split(std::string_view text, std::optional<uint16_t> fal
     host = text.substr(0, colon);
     rest = colon == std::string_view::npos ? "" : text.substr(colon);
   }
-  if (!IsHost(host, in_brackets)) return std::nullopt;
+  if (in_brackets ? !IsIpv6(host) : !IsName(host)) return std::nullopt;
   std::optional<uint16_t> port = fallback;
   if (!rest.empty()) port = rest.front() == ':' ? ReadPort(rest.substr(1)) : std::nullopt;
   if (!port) return std::nullopt;
@@ -63,10 +77,28 @@ Result<Endpoint> ParseEndpoint(std::string_view text) {
       Quote(text)));
 }
 
+Result<std::string> ParseHost(std::string_view text) {
+  std::string_view host = text;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const bool in_brackets = host.size() < text.size();
+  if (IsIpv6(host) || (!in_brackets && IsName(host))) return std::string(host);
+  return Invalid(fmt::format(
+      "{} is no host name or address; without port or wildcard, like \"gateway.example\"",
+      Quote(text)));
+}
+
 Result<Endpoint> ParseBrokerUri(std::string_view uri) {
+  // First of all, so that no later message can show a password.
+  if (uri.find('@') != std::string_view::npos) {
+    return Invalid(
+        "holds credentials, which belong into mqtt.username and mqtt.password_file; allowed is "
+        "mqtt://host:port or mqtts://host:port");
+  }
+  std::string_view place = uri;
+  if (place.ends_with('/')) place.remove_suffix(1);
   std::optional<Endpoint> endpoint;
-  if (uri.starts_with(kPlain)) endpoint = Split(uri.substr(kPlain.size()), 1883);
-  if (uri.starts_with(kTls)) endpoint = Split(uri.substr(kTls.size()), 8883);
+  if (place.starts_with(kPlain)) endpoint = Split(place.substr(kPlain.size()), 1883);
+  if (place.starts_with(kTls)) endpoint = Split(place.substr(kTls.size()), 8883);
   if (endpoint && endpoint->port != 0) return *std::move(endpoint);
   return Invalid(fmt::format(
       "{} is no broker; mqtt://host:port or mqtts://host:port, like \"mqtt://127.0.0.1:1883\"",

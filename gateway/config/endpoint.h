@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "gateway/base/status.h"
@@ -7,11 +8,15 @@
 
 namespace gemel::config {
 
-// "127.0.0.1:8080", "localhost:0", "[::1]:8080". Invalid without host or port.
+// "127.0.0.1:8080", "localhost:0", "[::1]:8080". Invalid without host or port. Brackets hold an
+// IPv6 address and nothing else.
 Result<Endpoint> ParseEndpoint(std::string_view text);
 
+// A host name or address alone, an IPv6 address with or without its brackets; the result has none.
+Result<std::string> ParseHost(std::string_view text);
+
 // Host and port of mqtt://host[:port] (default 1883) or mqtts://host[:port] (8883). Port 0 is
-// Invalid.
+// Invalid, and so are credentials, which the message never shows. Accepts what mqtt::ParseUri does.
 Result<Endpoint> ParseBrokerUri(std::string_view uri);
 
 // REQUIRES: ParseBrokerUri(uri).ok()

@@ -213,6 +213,25 @@ Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_m
   return route;
 }
 
+Result<Http> ReadHttp(const Section& section, const Origin& origin) {
+  Http http;
+  if (const json* const listen = section.Find("listen")) {
+    auto endpoint = ParseEndpoint(listen->get<std::string>());
+    if (!endpoint.ok()) return origin.Wrong("http.listen", endpoint.status().message());
+    http.listen = std::move(*endpoint);
+  }
+  if (const json* const hosts = section.Find("hosts")) {
+    for (const json& entry : *hosts) {
+      auto host = ParseHost(entry.get<std::string>());
+      if (!host.ok()) {
+        return origin.Wrong(Joined("http.hosts", http.hosts.size()), host.status().message());
+      }
+      http.hosts.push_back(std::move(*host));
+    }
+  }
+  return http;
+}
+
 }  // namespace
 
 Result<Config> Read(const json& document, const path& base_dir, const Origin& origin) {
@@ -232,11 +251,7 @@ Result<Config> Read(const json& document, const path& base_dir, const Origin& or
   config.shards = root.Number("shards", base.shards);
   config.overload = root.OneOf("overload", kOverloads, base.overload);
   config.journal.path = root.Sub("journal").File("path", base.journal.path);
-  if (const json* const listen = root.Sub("http").Find("listen")) {
-    auto endpoint = ParseEndpoint(listen->get<std::string>());
-    if (!endpoint.ok()) return origin.Wrong("http.listen", endpoint.status().message());
-    config.http.listen = std::move(*endpoint);
-  }
+  GEMEL_TRY_LET(config.http, ReadHttp(root.Sub("http"), origin));
   const Section limits = root.Sub("limits");
   config.limits = {
       .payload_max = limits.Size("payload_max", base.limits.payload_max),

@@ -11,7 +11,7 @@
 namespace gemel::config {
 
 // The document as values, absent keys at their defaults, relative paths below `base_dir`. Says
-// nothing about what the values mean together, but for `http.listen`, which has parts.
+// nothing about what the values mean together, but parses `http.listen` and `http.hosts`.
 // REQUIRES: Validate(document) is Ok
 Result<Config> Read(const nlohmann::json& document, const std::filesystem::path& base_dir,
                     const Origin& origin);

@@ -25,11 +25,15 @@ std::string FormatEndpoint(std::string_view host, uint16_t port) {
   return fmt::format("{}:{}", InBrackets(host), port);
 }
 
-HostList::HostList(const std::string& host, uint16_t port) {
+HostList::HostList(const std::string& host, uint16_t port, std::span<const std::string> more) {
   for (const std::string_view name : {std::string_view(host), std::string_view("localhost"),
                                       std::string_view("127.0.0.1"), std::string_view("::1")}) {
     allowed_.push_back(Lower(FormatEndpoint(name, port)));
     if (port == 80) allowed_.push_back(Lower(InBrackets(name)));
+  }
+  for (const std::string& name : more) {
+    allowed_.push_back(Lower(FormatEndpoint(name, port)));
+    allowed_.push_back(Lower(InBrackets(name)));
   }
 }
 

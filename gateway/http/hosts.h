@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,9 @@ class HostList {
  public:
   HostList() = default;
   // The address that is listened on, and the loopback's names, each with the port. Port 80 may be
-  // left out, as browsers do.
-  HostList(const std::string& host, uint16_t port);
+  // left out, as browsers do. Then `more` names, each with the port or without: what stands before
+  // the gateway may have a port of its own.
+  HostList(const std::string& host, uint16_t port, std::span<const std::string> more = {});
 
   // Case does not matter.
   bool Allows(std::string_view host) const;

@@ -58,7 +58,7 @@ class Server::Transport {
                                      FormatEndpoint(options.host, options.port), error.message()));
     }
     port_ = acceptor_.local_endpoint().port();
-    service_.hosts = HostList(options.host, port_);
+    service_.hosts = HostList(options.host, port_, options.hosts);
     return {};
   }
 

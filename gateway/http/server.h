@@ -16,6 +16,9 @@ namespace gemel::http {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;  // 0: the system chooses
+  // Names and addresses (IPv6 without brackets) by which clients may call beside `host` and the
+  // loopback's, with the port or without. A client that calls by another name gets 421.
+  std::vector<std::string> hosts;
   RequestParser::Limits limits;
   size_t connections_max = 512;
   // Of responses that are being sent; beyond it requests get 503 until clients have read theirs.

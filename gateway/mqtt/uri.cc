@@ -1,5 +1,8 @@
 #include "gateway/mqtt/uri.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -22,8 +25,17 @@ bool IsHostByte(char c) {
          c == '.' || c == '_';
 }
 
-// Also a zone, as in fe80::1%eth0. That it is an address finds out who connects.
-bool IsIpv6Byte(char c) { return IsHostByte(c) || c == ':' || c == '%'; }
+// Maybe with a zone, as in fe80::1%eth0.
+bool IsIpv6(std::string_view host) {
+  const size_t percent = std::min(host.find('%'), host.size());
+  if (percent < host.size()) {
+    const std::string_view zone = host.substr(percent + 1);
+    if (zone.empty() || !std::ranges::all_of(zone, IsHostByte)) return false;
+  }
+  const std::string text(host.substr(0, percent));
+  in6_addr address;
+  return text.find('\0') == std::string::npos && inet_pton(AF_INET6, text.c_str(), &address) == 1;
+}
 
 std::optional<uint16_t> ParsePort(std::string_view text) {
   uint16_t port = 0;
@@ -43,9 +55,7 @@ std::optional<Authority> SplitAuthority(std::string_view text) {
     const size_t close = text.find(']');
     if (close == std::string_view::npos) return std::nullopt;
     const std::string_view host = text.substr(1, close - 1);
-    const bool is_address =
-        host.find(':') != std::string_view::npos && std::ranges::all_of(host, IsIpv6Byte);
-    if (!is_address) return std::nullopt;
+    if (!IsIpv6(host)) return std::nullopt;
     return Authority{host, text.substr(close + 1)};
   }
   const size_t colon = std::min(text.find(':'), text.size());

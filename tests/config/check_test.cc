@@ -8,9 +8,11 @@
 namespace gemel::config {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 std::string WithModels(std::string_view first, std::string_view second) {
   return R"({"models": [{"plugin": "a.so", "name": ")" + std::string(first) +
@@ -143,6 +145,11 @@ TEST(CheckTest, AnswersNeedCommands) {
 TEST(CheckTest, BrokerAndItsFilesFitTogether) {
   EXPECT_THAT(Refused(R"({"mqtt": {"uri": "http://x"}})"),
               StartsWith("gemel.json: mqtt.uri: \"http://x\" is no broker"));
+  EXPECT_EQ(Refused(R"({"mqtt": {"uri": "mqtt://u:secret@h"}})"),
+            "gemel.json: mqtt.uri: holds credentials, which belong into mqtt.username and "
+            "mqtt.password_file; allowed is mqtt://host:port or mqtts://host:port");
+  EXPECT_THAT(Refused(R"({"mqtt": {"uri": "mqtt://[localhost]:1883"}})"),
+              HasSubstr("mqtt.uri: \"mqtt://[localhost]:1883\" is no broker"));
   EXPECT_EQ(Refused(R"({"mqtt": {"ca_file": "ca.pem"}})"),
             "gemel.json: mqtt.ca_file: needs TLS, but mqtt.uri is \"mqtt://127.0.0.1:1883\"; "
             "mqtts://host:port has it");
@@ -155,6 +162,14 @@ TEST(CheckTest, BrokerAndItsFilesFitTogether) {
   EXPECT_EQ(Refused(R"({"mqtt": {"reconnect_min": "11s"}})"),
             "gemel.json: mqtt.reconnect_min: 11s is above mqtt.reconnect_max (10s)");
   EXPECT_THAT(Refused(R"({"mqtt": {"client_id": "a\u0000b"}})"), HasSubstr("control characters"));
+}
+
+TEST(CheckTest, HostsAreNamesOrAddressesAndNoWildcards) {
+  EXPECT_EQ(Refused(R"({"http": {"hosts": ["a", "*.example"]}})"),
+            "gemel.json: http.hosts[1]: \"*.example\" is no host name or address; without port or "
+            "wildcard, like \"gateway.example\"");
+  EXPECT_THAT(Refused(R"({"http": {"hosts": ["a:8080"]}})"), HasSubstr("without port"));
+  EXPECT_EQ(Accepted("{}", {{"GEMEL__HTTP__HOSTS", R"(["a"])"}}).http.hosts.size(), 1u);
 }
 
 TEST(CheckTest, RootIsAPrefixOfTopics) {
@@ -176,7 +191,16 @@ TEST(CheckTest, MailboxFitsItsMessages) {
 TEST(CheckTest, WhatIsWeakerThanOneMayExpectIsNoted) {
   EXPECT_THAT(Accepted(WithRoute("")).notes, Contains(HasSubstr("applied twice")));
   EXPECT_THAT(Accepted(WithRoute(R"("qos": 0)")).notes, testing::IsEmpty());
-  EXPECT_THAT(Accepted(WithRoute(R"("sequence": "/n")")).notes, testing::IsEmpty());
+  for (const char* key : {"sequence", "message_id"}) {
+    EXPECT_THAT(
+        Accepted(WithRoute('"' + std::string(key) + R"(": "/n")")).notes,
+        UnorderedElementsAre(
+            "routes[0]." + std::string(key) + " is accepted, but has no effect in this version",
+            AllOf(HasSubstr("drops no repeats"), HasSubstr("applied twice"))));
+  }
+  for (const char* keys : {R"("repeat_window": 200)", R"("command": "c", "command_ack": "a")"}) {
+    EXPECT_THAT(Accepted(WithRoute(keys)).notes, Contains(HasSubstr("has no effect"))) << keys;
+  }
   EXPECT_THAT(
       Accepted(WithRoute(R"("qos": 2, "message_id": "/n")"), {{"GEMEL__MQTT__VERSION", "3.1.1"}})
           .notes,

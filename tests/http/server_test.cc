@@ -43,6 +43,25 @@ TEST_F(ServerTest, AddressOfAnotherMachineIsRefusedByName) {
   EXPECT_NE(server.status().message().find("192.0.2.1:0"), std::string::npos);
 }
 
+TEST_F(ServerTest, NamesThatWereAllowedAreServedExactly) {
+  Open({.host = "0.0.0.0", .hosts = {"Gateway.example", "192.0.2.7", "2001:db8::7"}});
+  const auto with_host = [&](std::string_view host) {
+    return StatusOf(fmt::format("GET /ok HTTP/1.1\r\nHost: {}\r\n\r\n", host));
+  };
+  for (const char* name : {"gateway.example", "192.0.2.7", "[2001:db8::7]"}) {
+    EXPECT_EQ(with_host(name), 200) << name;
+    EXPECT_EQ(with_host(fmt::format("{}:{}", name, port())), 200) << name;
+    EXPECT_EQ(with_host(fmt::format("{}:{}", name, port() + 1)), 421) << name;
+    EXPECT_EQ(with_host(fmt::format("x{}:{}", name, port())), 421) << name;
+  }
+  for (const char* name :
+       {"example", "evil.gateway.example", "gateway.example.", "192.0.2.8", "*"}) {
+    EXPECT_EQ(with_host(name), 421) << name;
+    EXPECT_EQ(with_host(fmt::format("{}:{}", name, port())), 421) << name;
+  }
+  EXPECT_EQ(StatusOf(Get("/ok")), 200);
+}
+
 TEST_F(ServerTest, KeepsTheConnectionOpenForTheNextRequest) {
   Open();
   Socket socket = Connect();
