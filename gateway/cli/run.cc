@@ -1,21 +1,23 @@
 #include "gateway/cli/run.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
-#include <map>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "gateway/base/log.h"
+#include "gateway/cli/arguments.h"
+#include "gateway/cli/verbs.h"
 #include "gateway/config/load.h"
 #include "gateway/gateway.h"
+#include "gateway/http/hosts.h"
 #include "gateway/mqtt/uri.h"
 
 namespace gemel::cli {
@@ -47,19 +49,7 @@ bool AwaitReady(const Gateway& gateway, const sigset_t& stop) {
   return false;
 }
 
-void PrintReady(const Gateway& gateway) {
-  const auto broker = mqtt::ParseUri(gateway.config().mqtt.uri);
-  const std::string line = fmt::format(
-      "ready http={}:{} mqtt={} twins={}\n", gateway.config().http.listen.host, gateway.http_port(),
-      broker.ok() ? broker->HostPort() : gateway.config().mqtt.uri, gateway.twins());
-  std::fputs(line.c_str(), stdout);
-  std::fflush(stdout);
-}
-
-int Failed(const Status& status) {
-  std::fprintf(stderr, "gemel: %s\n", status.message().c_str());
-  return 3;
-}
+int Failed(const Status& status) { return Fail(kFailed, status.message().c_str()); }
 
 log::Level ToLevel(config::LogLevel level) {
   switch (level) {
@@ -89,7 +79,10 @@ int Run(const std::filesystem::path& path) {
   if (!gateway.ok()) return Failed(gateway.status());
   if (Status status = (*gateway)->Start(); !status.ok()) return Failed(status);
   if (!AwaitReady(**gateway, stop)) {
-    PrintReady(**gateway);
+    std::fputs(
+        ReadyLine((*gateway)->config(), (*gateway)->http_port(), (*gateway)->twins()).c_str(),
+        stdout);
+    std::fflush(stdout);
     int signal_number = 0;
     sigwait(&stop, &signal_number);
   }
@@ -102,20 +95,23 @@ int Run(const std::filesystem::path& path) {
     return Failed(Unavailable("stopped with effects that the broker has not acknowledged"));
   }
   log::Info("stopped=true");
-  return 0;
+  return kDone;
 }
 
 }  // namespace
 
-int RunMain(int argc, const char* const* argv) {
+std::string ReadyLine(const config::Config& config, uint16_t http_port, uint64_t twins) {
+  const auto broker = mqtt::ParseUri(config.mqtt.uri);
+  return fmt::format("ready http={} mqtt={} twins={}\n",
+                     http::FormatEndpoint(config.http.listen.host, http_port), broker->HostPort(),
+                     twins);
+}
+
+int RunMain(int count, const char* const* arguments) {
   CLI::App app("Runs the gateway until SIGTERM or SIGINT.", "gemel run");
   std::string path = "/etc/gemel/gemel.json";
   app.add_option("configuration", path, "Configuration file")->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto code = ReadArguments(app, count, arguments)) return *code;
   return Run(path);
 }
 

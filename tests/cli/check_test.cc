@@ -34,7 +34,7 @@ TEST_F(CheckTest, AcceptsAndSaysWhatIsWorthKnowing) {
   const Outcome outcome = Check(WithRoute(R"({"topic": "t/{id}", "model": "template"})"));
   EXPECT_EQ(outcome.code, kDone) << outcome.errors;
   EXPECT_THAT(outcome.output, HasSubstr("accepted: 1 models, 1 routes\n"));
-  // Without a message id, a repeated message can't be told from a new one.
+  // That repeats are not dropped yet.
   EXPECT_THAT(outcome.output, HasSubstr("note: "));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "journal"));
 }
