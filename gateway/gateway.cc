@@ -108,9 +108,10 @@ Status Gateway::StartHttp() {
                         .intake = [this] { return IntakeCounts(); },
                         .sender = &sender_->stats(),
                         .version = kVersion};
-  GEMEL_TRY_LET(server_, http::Server::Start(
-                             {.host = config_.http.listen.host, .port = config_.http.listen.port},
-                             http::MakeApi(std::move(sources))));
+  GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host,
+                                              .port = config_.http.listen.port,
+                                              .hosts = config_.http.hosts},
+                                             http::MakeApi(std::move(sources))));
   return Status::Ok();
 }
 
@@ -119,6 +120,7 @@ http::IntakeCounts Gateway::IntakeCounts() const {
   for (const Counter& received : intake_->stats().received)
     counts.received.push_back(received.value());
   for (size_t i = 0; i < kRefusals; ++i) counts.refused[i] = intake_->stats().refused[i].value();
+  counts.symbols_refused = intake_->stats().symbols_refused.value();
   return counts;
 }
 

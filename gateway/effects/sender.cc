@@ -227,11 +227,23 @@ void Sender::CollectAcknowledgements(milliseconds wait) {
         [](const Flight& flight, uint64_t wanted) { return flight.token < wanted; });
     if (found == sent_end || found->token != token || found->is_done) continue;
     if (found->kind == EffectKind::kCommand) stats_.commands[found->model].delivered.Add();
-    if (found->kind == EffectKind::kAlert) stats_.alerts_delivered.Add();
-    if (found->kind == EffectKind::kDeadLetter) stats_.dead_letters_delivered.Add();
     Finish(*found);
   }
-  if (!tokens_.empty()) ForgetFinished();
+  if (tokens_.empty()) return;
+  CountRefused();
+  ForgetFinished();
+}
+
+void Sender::CountRefused() {
+  const uint64_t refused = publisher_.refused_total();
+  const uint64_t known = stats_.refused.value();
+  if (refused == known) return;
+  if (known == 0) {
+    log::Warning("effects=refused because={}",
+                 log::Quoted("the broker does not allow what the gateway publishes: see its "
+                             "access control and gemel_effects_refused_total"));
+  }
+  stats_.refused.Add(refused - known);
 }
 
 void Sender::Finish(Flight& flight) {

@@ -26,10 +26,9 @@ struct SenderStats {
     Counter delivered;  // acknowledged by the broker
     Counter expired;    // too old to be sent
   };
+  Counter refused;     // which the broker acknowledged with a failure: not authorized, over a quota
   Counter unsendable;  // which the broker can never take: too large, or a topic that is none
   std::vector<Commands> commands;
-  Counter alerts_delivered;
-  Counter dead_letters_delivered;
 };
 
 struct SenderOptions {
@@ -91,6 +90,7 @@ class Sender {
   bool IsExpired(Flight& flight) const;
   void GiveUp(Flight& flight);
   void CollectAcknowledgements(std::chrono::milliseconds wait);
+  void CountRefused();
   void Finish(Flight& flight);
   void ForgetFinished();
   void Rest();

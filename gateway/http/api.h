@@ -25,6 +25,7 @@ struct Readiness {
 struct IntakeCounts {
   std::vector<uint64_t> received;  // by route, in the order of World::routes
   std::array<uint64_t, kRefusals> refused{};
+  uint64_t symbols_refused = 0;
 };
 
 // What the API looks at. References and pointers outlive the server; functions are called by any

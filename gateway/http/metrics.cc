@@ -176,6 +176,19 @@ void AddProcess(const Sources& sources, Families& out) {
   out.Add("dead_letters_dropped_total", "Dead letters beyond their share of the outbox.",
           MetricType::Counter);
   out.Value({}, Number(sources.outbox.dead_letters_dropped()));
+  if (sources.sender != nullptr) {
+    out.Add("effects_refused_total", "Messages that the broker acknowledged with a failure.",
+            MetricType::Counter);
+    out.Value({}, Number(sources.sender->refused.value()));
+    out.Add("effects_unsendable_total", "Messages that the broker can never take, so given up.",
+            MetricType::Counter);
+    out.Value({}, Number(sources.sender->unsendable.value()));
+  }
+  if (sources.intake) {
+    out.Add("symbols_refused_total", "Symbols beyond what the table holds, so read as null.",
+            MetricType::Counter);
+    out.Value({}, Number(sources.intake().symbols_refused));
+  }
   out.Add("build_info", "1, with the version of the gateway.", MetricType::Gauge);
   out.Value({{"version", sources.version}}, 1);
 }
@@ -192,6 +205,8 @@ std::string MetricsText(const Sources& sources) {
              out);
   AddCommands(sources, out);
   AddAlerts(sources, out);
+  AddByModel(sources, "alerts_dropped_total", "Alerts beyond what one twin can have.",
+             &ModelStats::alerts_dropped, out);
   out.Add("stage_seconds", "Time that a reading takes in a stage of its shard.",
           MetricType::Histogram);
   out.Histogram({{"stage", "decode"}}, Stage(sources, &ModelStats::decode_ticks));
