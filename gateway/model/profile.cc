@@ -221,14 +221,15 @@ class Profile::Loader {
     // Names the field, the value and what is allowed.
     if (const auto refused = decoder_.Scalar(table_[index], cell, value))
       return reader_.Wrong(fmt::format("column {}", refused->detail));
-    if (table_[index].type == GEMEL_SYMBOL) {
-      const auto symbol = symbols_.Intern(cell);
+    if (value.type == GEMEL_TEXT && table_[index].type == GEMEL_SYMBOL) {
+      const std::string_view text(value.as.text, value.length);  // without the blanks of the cell
+      const auto symbol = symbols_.Intern(text);
       if (!symbol) {
         return reader_.Wrong(
             fmt::format("column {}: {} is a new text in a field for few distinct ones; at most {} "
                         "in all models "
                         "are allowed",
-                        table_[index].name, Quote(cell), symbols_.size()));
+                        table_[index].name, Quote(text), symbols_.size()));
       }
       value = ToValue(*symbol);
     }

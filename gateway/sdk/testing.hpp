@@ -64,9 +64,10 @@ class TestKitBase {
   std::vector<TestAlert> TakeAlerts();
   // The alerts of a twin that are active now.
   std::vector<TestAlert> alerts(std::string_view id) const;
-  // Value of a field as JSON text, "null" if it has none: what `gemel get` would show.
+  // Value of a field as JSON text, "null" if it has none: what `gemel get` would show. A symbol is
+  // shown as its text.
   std::string Field(std::string_view id, std::string_view field) const;
-  // As text where the field is a symbol.
+  // How many there are.
   size_t twins() const;
 
  protected:

@@ -95,6 +95,13 @@ TEST_F(ProfileTest, EmptyCellsAndUnknownTwinsKeepTheDefaults) {
   }
 }
 
+TEST_F(ProfileTest, BlanksAroundACellDoNotCount) {
+  const Profile profile = MustLoad("id,driver,plate,limit\n7, Ann\t, Z , 70\n8,Ann,Z,70\n");
+  EXPECT_EQ(symbols_.TextOf(Applied(profile, "7").driver), "Ann");
+  EXPECT_EQ(Applied(profile, "7").driver, Applied(profile, "8").driver);
+  EXPECT_EQ(Applied(profile, "7").plate.view(), "Z");
+}
+
 TEST_F(ProfileTest, JsonLinesServeAsWell) {
   const Profile profile = MustLoad(
       "{\"id\":\"7\",\"limit\":90.5}\n{\"id\":8,\"driver\":\"Ann\",\"limit\":null,\"is_cooled\":"
