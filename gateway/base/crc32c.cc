@@ -47,8 +47,8 @@ uint32_t Crc32cByTable(uint32_t crc, std::span<const std::byte> bytes) noexcept 
 
 uint32_t Crc32c(uint32_t crc, std::span<const std::byte> bytes) noexcept {
 #ifdef __x86_64__
-  static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
-  if (has_instruction) return ByInstruction(crc, bytes);
+  static const bool kHasInstruction = __builtin_cpu_supports("sse4.2") != 0;
+  if (kHasInstruction) return ByInstruction(crc, bytes);
 #endif
   return Crc32cByTable(crc, bytes);
 }

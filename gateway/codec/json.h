@@ -15,8 +15,8 @@
 #include "gateway/codec/trie.h"
 
 // JSON from devices that is not flat (flat.h): simdjson's DOM parser, which validates the whole
-// document, and one walk over its tape. On-Demand was measured beside it: no faster once every value
-// must be valid, and its checks end where its caller stops looking.
+// document, and one walk over its tape. On-Demand was measured beside it: no faster once every
+// value must be valid, and its checks end where its caller stops looking.
 namespace gemel::codec {
 
 // A parsed document: one word for each bracket, key and value, two for a number. The upper byte

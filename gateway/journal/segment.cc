@@ -244,6 +244,7 @@ Result<std::vector<std::filesystem::path>> FindSegments(const std::filesystem::p
   }
   std::ranges::sort(found);
   std::vector<std::filesystem::path> paths;
+  paths.reserve(found.size());
   for (auto& [first, path] : found) paths.push_back(std::move(path));
   return paths;
 }

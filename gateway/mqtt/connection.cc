@@ -1,7 +1,6 @@
 #include "gateway/mqtt/connection.h"
 
 #include <MQTTClient.h>  // MQTTReasonCodes.h alone is not meant for C++
-
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>

@@ -14,7 +14,8 @@ Result<Uri> CheckConnection(const Connection& connection);
 
 // Lets packets to the broker leave at once: Paho leaves Nagle's algorithm on, which holds a packet
 // back until the broker's kernel has acknowledged the one before, up to 40 ms, and gives out no
-// socket. So this looks through the sockets of the process for those that lead to the broker's port.
+// socket. So this looks through the sockets of the process for those that lead to the broker's
+// port.
 void SendWithoutDelay(const Uri& broker) noexcept;
 
 // The broker's answer to CONNECT or SUBSCRIBE in words: reason code in MQTT 5, return code
