@@ -40,12 +40,13 @@ TEST(SymbolsTest, ManyThreadsAgree) {
   std::vector<std::vector<Symbol>> seen(4);
   {
     std::vector<std::jthread> threads;
-    for (size_t thread = 0; thread < seen.size(); ++thread) {
-      threads.emplace_back([&, thread] {
+    threads.reserve(seen.size());
+    for (std::vector<Symbol>& mine : seen) {
+      threads.emplace_back([&] {
         for (int i = 0; i < 3'000; ++i) {
           const std::string text = "t" + std::to_string(i);
-          seen[thread].push_back(symbols.Intern(text).value());
-          ASSERT_EQ(symbols.TextOf(seen[thread].back()), text);
+          mine.push_back(symbols.Intern(text).value());
+          ASSERT_EQ(symbols.TextOf(mine.back()), text);
         }
       });
     }

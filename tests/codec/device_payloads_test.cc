@@ -220,7 +220,7 @@ class Reader {
       if (reading.message_id) text += fmt::format(" message={}", *reading.message_id);
       if (reading.sequence) text += fmt::format(" sequence={}", *reading.sequence);
       // Which of the two refuses a broken document does not matter.
-      const std::string fields = Fields(ecosystem.maps[match.route], reading);
+      std::string fields = Fields(ecosystem.maps[match.route], reading);
       if (fields.starts_with("! ")) return fields;
       text += fields;
     }

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 // "id=a time=5 message=m sequence=1 region=wa payload" for each reading, one a line; or "! reason
 // detail". The map is of the same codec.
-std::string Read(EnvelopeSpec spec, std::string_view payload, FieldMapSpec map = {}) {
+std::string Read(const EnvelopeSpec& spec, std::string_view payload, FieldMapSpec map = {}) {
   map.codec = spec.codec;
   Result<Envelope> envelope = Envelope::Compile(spec, Compiled(map));
   EXPECT_TRUE(envelope.ok()) << envelope.status().message();

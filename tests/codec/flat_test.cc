@@ -22,10 +22,10 @@ Trie Wanted() {
 // The members "a" and "b", one behind the other, or what it is instead.
 template <Unasked unasked = Unasked::kCheck>
 std::string Read(std::string text) {
-  static const Trie wanted = Wanted();
+  static const Trie kWanted = Wanted();
   std::string seen;
   const std::string_view padded = Pad(text);
-  const Flat outcome = ReadFlat<unasked>(padded, wanted.ChildrenOf(Trie::kRoot),
+  const Flat outcome = ReadFlat<unasked>(padded, kWanted.ChildrenOf(Trie::kRoot),
                                          [&](uint32_t /*node*/, const Scalar& value) {
                                            char buffer[kNumberBytesMax];
                                            if (!seen.empty()) seen += ' ';

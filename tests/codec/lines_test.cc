@@ -36,7 +36,7 @@ std::string Gzip(const std::string& text) {
 class LinesTest : public testing::Test {
  protected:
   std::filesystem::path File(const std::string& bytes) {
-    const auto path = folder_ / ("file" + std::to_string(++files_));
+    std::filesystem::path path = folder_ / ("file" + std::to_string(++files_));
     std::ofstream(path, std::ios::binary) << bytes;
     return path;
   }

@@ -68,8 +68,8 @@ std::string WrittenValue(const gemel_value& value) {
 }
 
 uint16_t Index(std::string_view name) {
-  for (uint16_t i = 0; i < std::size(kTable); ++i) {
-    if (name == kTable[i].name) return i;
+  for (size_t i = 0; i < std::size(kTable); ++i) {
+    if (name == kTable[i].name) return static_cast<uint16_t>(i);
   }
   ADD_FAILURE() << "no field " << name;
   return 0;

@@ -180,20 +180,21 @@ TEST_F(BadRequestTest, LastEventIdOfAMegabyteOrWithALineEnd) {
 
 TEST_F(BadRequestTest, WhatIsNotHttp11IsA400) {
   const std::vector<std::string> requests = {
-      "GET /ok\r\n\r\n",                                                      // HTTP/0.9
-      "GET /ok HTTP/1.1\nHost: localhost\n\n",                                // LF only
-      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",                                     // HTTP/2
-      "GET /ok HTTP/1.2\r\nHost: localhost\r\n\r\n",                          //
-      "GET /ok HTTP/9.9\r\n\r\n",                                             //
-      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + std::string(64, 'x'),  // TLS
-      "GET  /ok HTTP/1.1\r\n\r\n",                                            //
-      " GET /ok HTTP/1.1\r\n\r\n",                                            //
-      "GET /o k HTTP/1.1\r\n\r\n",                                            //
-      "GET /ok\x01 HTTP/1.1\r\n\r\n",                                         //
-      Get("/ok", "No colon\r\n"),                                             //
-      Get("/ok", "Blank : before the colon\r\n"),                             //
-      Get("/ok", std::string("Nul: \0\r\n", 8)),                              //
-      Get("/ok", ": no name\r\n"),                                            //
+      "GET /ok\r\n\r\n",                              // HTTP/0.9
+      "GET /ok HTTP/1.1\nHost: localhost\n\n",        // LF only
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",             // HTTP/2
+      "GET /ok HTTP/1.2\r\nHost: localhost\r\n\r\n",  //
+      "GET /ok HTTP/9.9\r\n\r\n",                     //
+      std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) +
+          std::string(64, 'x'),                    // TLS
+      "GET  /ok HTTP/1.1\r\n\r\n",                 //
+      " GET /ok HTTP/1.1\r\n\r\n",                 //
+      "GET /o k HTTP/1.1\r\n\r\n",                 //
+      "GET /ok\x01 HTTP/1.1\r\n\r\n",              //
+      Get("/ok", "No colon\r\n"),                  //
+      Get("/ok", "Blank : before the colon\r\n"),  //
+      Get("/ok", std::string("Nul: \0\r\n", 8)),   //
+      Get("/ok", ": no name\r\n"),                 //
   };
   for (const std::string& request : requests) {
     Socket socket = Connect();

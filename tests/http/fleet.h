@@ -20,11 +20,13 @@ namespace gemel::http {
 
 // A gateway's inside with one small model, `fridge`, on two shards, fed without a broker.
 class Fleet : public ::testing::Test {
+ public:
+  ~Fleet() override;
+
  protected:
   static constexpr size_t kOutboxBytes = 65'536;
 
   Fleet();
-  ~Fleet() override;
 
   // Applies one message of telemetry. On return the twin has it.
   void Feed(std::string_view id, std::string_view payload);

@@ -136,6 +136,7 @@ TEST_F(ServerTest, WaitingHandlersHoldNeitherQuickOnesNorTheSockets) {
 TEST_F(ServerTest, IdleClientsMakeRoomForNewOnes) {
   Open();
   std::vector<Socket> idle;
+  idle.reserve(600);
   for (int i = 0; i < 600; ++i) idle.push_back(Connect());
   ExpectStillServes();
   EXPECT_TRUE(idle.front().IsClosed());

@@ -17,10 +17,11 @@ namespace gemel::http {
 
 // A server with a few resources of each kind.
 class Site : public ::testing::Test {
+ public:
+  ~Site() override { Release(); }
+
  protected:
   static constexpr size_t kLargeBytes = size_t{32} << 20;
-
-  ~Site() override { Release(); }
 
   void Open(ServerOptions options = {}) {
     options.port = 0;

@@ -29,7 +29,7 @@ config::Route RouteOf(std::string_view topic) {
   return route;
 }
 
-Mill::Mill(MillOptions options)
+Mill::Mill(const MillOptions& options)
     : symbols(options.symbols_max), outbox(options.outbox_bytes_max, parker) {
   world.symbols = &symbols;
   world.models.push_back(

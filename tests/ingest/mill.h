@@ -46,7 +46,7 @@ struct Letter {
 // Intake between a broker that a test plays and mailboxes that it empties into an engine.
 class Mill : public effects::Sink {
  public:
-  explicit Mill(MillOptions options);
+  explicit Mill(const MillOptions& options);
   ~Mill() override;
 
   void Send(std::string_view topic, std::string_view payload) {

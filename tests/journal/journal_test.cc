@@ -205,7 +205,7 @@ TEST(JournalReaderTest, NoFlippedByteIsEverBelieved) {
     Store(path, bytes);
     const std::string read = log.ReadAll();
     Store(path, before);
-    const std::string texts = read.substr(0, read.find_first_of("!")).substr(0, read.find(" torn"));
+    const std::string texts = read.substr(0, read.find('!')).substr(0, read.find(" torn"));
     ASSERT_TRUE(whole.starts_with(texts)) << read;
     if (read.find('!') != std::string::npos) {
       ++found;

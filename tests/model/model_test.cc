@@ -70,8 +70,8 @@ struct Host {
     static gemel_host table{};
     table.struct_size = sizeof table;
     table.abi_version = GEMEL_ABI_VERSION;
-    table.fail = [](gemel_context* context, gemel_text why) {
-      reinterpret_cast<Host*>(context)->failure = std::string(why.data, why.size);
+    table.fail = [](gemel_context* given, gemel_text why) {
+      reinterpret_cast<Host*>(given)->failure = std::string(why.data, why.size);
     };
     return table;
   }

@@ -57,7 +57,7 @@ TEST(PluginTest, AFileThatIsNoSharedObjectIsRefused) {
   const support::TempDir folder;
   std::ofstream(folder / "text.so")
       << "this is no ELF, but is longer than one's header: " << std::string(100, 'x');
-  std::ofstream(folder / "empty.so");
+  std::ofstream(folder / "empty.so").close();
   std::filesystem::create_directory(folder / "folder.so");
   for (const char* name : {"text.so", "empty.so", "folder.so", "absent.so"}) {
     EXPECT_NE(Refusal(folder / name).find("cannot be loaded"), std::string::npos) << name;

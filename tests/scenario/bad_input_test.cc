@@ -72,12 +72,10 @@ const std::vector<BadInput>& BadInputs() {
       {"DotDotId", "scenario/wa/../in", R"({"n":1})", "id_invalid", ""},
       {"IdWithMarkup", "scenario/wa/<script>/in", R"({"n":1})", "id_invalid", ""},
       {"IdWithQuote", "scenario/wa/a'b/in", R"({"n":1})", "id_invalid", ""},
-      // NOLINTBEGIN(misc-misleading-bidirectional): that is what it is.
       {"IdThatTurnsText",
        "scenario/wa/\xE2\x80\xAE"
        "abc/in",
        R"({"n":1})", "id_invalid", ""},
-      // NOLINTEND(misc-misleading-bidirectional)
       {"IdOf129Bytes", "scenario/wa/" + std::string(129, 'x') + "/in", R"({"n":1})", "id_invalid",
        ""},
       {"RegionWithMarkup", "scenario/<b>/d1/in", R"({"n":1})", "topic_invalid", ""},

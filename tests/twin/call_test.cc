@@ -169,8 +169,8 @@ TEST_F(CallTest, RandomnessIsTheSameForTheSameTwinAndRecord) {
     subject_.key_hash = HashKey("truck", id);
     subject_.lsn = MakeLsn(1, counter);
     Begin();
-    std::vector<uint64_t> numbers;
-    for (int i = 0; i < 4; ++i) numbers.push_back(host().random(context()));
+    std::vector<uint64_t> numbers(4);
+    for (uint64_t& number : numbers) number = host().random(context());
     return numbers;
   };
   const auto first = draw("42", 1);

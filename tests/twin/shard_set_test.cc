@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/twin/lab.h"
@@ -25,13 +26,12 @@ struct Line {
 };
 
 // Shards that run, and the one thread that feeds them.
-class Fleet {
- public:
-  explicit Fleet(uint32_t shards) : shards_(probes_.world, sink_, shards, 64 * 1'024) {
-    sequencer_.emplace(1, clock_, shards_.inboxes());
-    shards_.Start(*sequencer_);
+struct Fleet {
+  explicit Fleet(uint32_t count) : shards(probes.world, sink, count, 64 * 1'024) {
+    sequencer.emplace(1, clock, shards.inboxes());
+    shards.Start(*sequencer);
   }
-  ~Fleet() { shards_.DrainAndStop(); }
+  ~Fleet() { shards.DrainAndStop(); }
 
   // Every message is a millisecond later than the one before.
   void Append(const Line& line) {
@@ -40,32 +40,32 @@ class Fleet {
                            .event_time = line.event_time.value_or(kNoTime),
                            .id = line.id,
                            .payload = line.json};
-    clock_.Advance(std::chrono::milliseconds(1));
-    while (sequencer_->Append({&record, 1}) == journal::Sequencer::Outcome::kFull) {
-      sequencer_->WaitForRoom(std::chrono::milliseconds(10));
+    clock.Advance(std::chrono::milliseconds(1));
+    while (sequencer->Append({&record, 1}) == journal::Sequencer::Outcome::kFull) {
+      sequencer->WaitForRoom(std::chrono::milliseconds(10));
     }
-    ++appended_;
+    ++appended;
   }
   // Until every message was applied, refused or counted as failed.
   void AwaitAll() {
     const auto met = [&] {
       uint64_t sum = 0;
-      for (size_t i = 0; i < shards_.size(); ++i) {
-        const Engine& engine = shards_[i].engine();
+      for (size_t i = 0; i < shards.size(); ++i) {
+        const Engine& engine = shards[i].engine();
         sum += engine.stats(0).applied.value();
         for (const Counter& refused : engine.refused()) sum += refused.value();
       }
       return sum;
     };
-    while (met() < appended_) std::this_thread::yield();
+    while (met() < appended) std::this_thread::yield();
   }
 
-  ProbeWorld probes_;
-  KeptSink sink_;
-  ManualClock clock_{kStart};
-  ShardSet shards_;
-  std::optional<journal::Sequencer> sequencer_;
-  uint64_t appended_ = 0;
+  ProbeWorld probes;
+  KeptSink sink;
+  ManualClock clock{kStart};
+  ShardSet shards;
+  std::optional<journal::Sequencer> sequencer;
+  uint64_t appended = 0;
 };
 
 std::string Told(const ProbeWorld& probes, const TwinCopy& copy) {
@@ -96,10 +96,10 @@ std::vector<std::string> Outcome(const std::vector<Line>& lines, uint32_t shards
   for (const Line& line : lines) ids.insert(line.id);
   std::vector<std::string> told;
   for (const std::string& id : ids) {
-    const auto copy = fleet.shards_.Get(0, id);
-    told.push_back(copy ? Told(fleet.probes_, *copy) : id + " absent");
+    const auto copy = fleet.shards.Get(0, id);
+    told.push_back(copy ? Told(fleet.probes, *copy) : id + " absent");
   }
-  std::vector<Kept> effects = fleet.sink_.Take();
+  std::vector<Kept> effects = fleet.sink.Take();
   std::ranges::stable_sort(effects, {}, [](const Kept& kept) { return kept.id.lsn; });
   for (const Kept& kept : effects) told.push_back(Told(kept));
   return told;
@@ -144,18 +144,18 @@ TEST(ShardSetTest, GetAndScanSeeWholeTwinsWhileMessagesFlow) {
     for (int i = 0; i < 10 * kTwins; ++i) {
       const std::string number = std::to_string(i);
       fleet.Append({.id = "d" + std::to_string(i % kTwins),
-                    .json = R"({"a": )" + number + R"(, "b": )" + number + "}",
+                    .json = fmt::format(R"({{"a": {0}, "b": {0}}})", number),
                     .event_time = {}});
     }
   });
   std::map<std::string, double> last;
   bool has_all = false;
   while (!has_all) {
-    const auto copy = fleet.shards_.Get(0, "d7");
+    const auto copy = fleet.shards.Get(0, "d7");
     EXPECT_TRUE(!copy || copy->id == "d7");
     std::mutex mutex;
     std::map<std::string, double> seen;
-    fleet.shards_.Scan(0, [&](uint32_t, Twin& twin) {
+    fleet.shards.Scan(0, [&](uint32_t, Twin& twin) {
       const auto& state = *reinterpret_cast<const Probe::State*>(twin.state());
       const std::lock_guard lock(mutex);
       EXPECT_EQ(state.a.value(), static_cast<double>(state.b.value())) << "torn";
@@ -168,24 +168,24 @@ TEST(ShardSetTest, GetAndScanSeeWholeTwinsWhileMessagesFlow) {
   }
   feeder.join();
   fleet.AwaitAll();
-  EXPECT_EQ(fleet.shards_.twins(0), uint64_t{kTwins});
+  EXPECT_EQ(fleet.shards.twins(0), uint64_t{kTwins});
 }
 
 TEST(ShardSetTest, GetOfAnUnknownTwinIsNothing) {
   Fleet fleet(2);
   fleet.Append({.id = "x", .json = "{}", .event_time = {}});
   fleet.AwaitAll();
-  EXPECT_TRUE(fleet.shards_.Get(0, "x"));
-  EXPECT_FALSE(fleet.shards_.Get(0, "y"));
-  EXPECT_FALSE(fleet.shards_.Get(0, ""));
-  EXPECT_FALSE(fleet.shards_.Get(0, std::string(kIdBytesMax + 1, 'x')));
+  EXPECT_TRUE(fleet.shards.Get(0, "x"));
+  EXPECT_FALSE(fleet.shards.Get(0, "y"));
+  EXPECT_FALSE(fleet.shards.Get(0, ""));
+  EXPECT_FALSE(fleet.shards.Get(0, std::string(kIdBytesMax + 1, 'x')));
 }
 
 TEST(ShardSetTest, ACopyHoldsTheAlerts) {
   Fleet fleet(2);
   fleet.Append({.id = "x", .json = R"({"order": "raise"})", .event_time = {}});
   fleet.AwaitAll();
-  const auto copy = fleet.shards_.Get(0, "x");
+  const auto copy = fleet.shards.Get(0, "x");
   ASSERT_TRUE(copy);
   ASSERT_EQ(copy->alerts.size(), 1u);
   EXPECT_EQ(copy->alerts[0].code, "hot");
@@ -195,10 +195,10 @@ TEST(ShardSetTest, ACopyHoldsTheAlerts) {
 TEST(ShardSetTest, AfterTheStopGetAndScanReturnAtOnceWithNothing) {
   Fleet fleet(2);
   fleet.Append({.id = "x", .json = "{}", .event_time = {}});
-  fleet.shards_.DrainAndStop();
-  EXPECT_EQ(fleet.shards_.twins(0), 1u);
-  EXPECT_FALSE(fleet.shards_.Get(0, "x"));
-  fleet.shards_.Scan(0, [](uint32_t, Twin&) { ADD_FAILURE() << "nothing runs any more"; });
+  fleet.shards.DrainAndStop();
+  EXPECT_EQ(fleet.shards.twins(0), 1u);
+  EXPECT_FALSE(fleet.shards.Get(0, "x"));
+  fleet.shards.Scan(0, [](uint32_t, Twin&) { ADD_FAILURE() << "nothing runs any more"; });
 }
 
 }  // namespace
