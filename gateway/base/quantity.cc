@@ -13,17 +13,17 @@
 namespace gemel {
 namespace {
 
-struct Unit {
+struct Suffix {
   std::string_view name;
   int64_t scale;
 };
 
 // Ascending, a synonym after the name that Format writes.
-constexpr Unit kDurations[] = {
+constexpr Suffix kDurations[] = {
     {"us", 1},           {"ms", 1'000},        {"s", 1'000'000},      {"m", 60'000'000},
     {"min", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000},
 };
-constexpr Unit kSizes[] = {
+constexpr Suffix kSizes[] = {
     {"B", 1},
     {"KiB", int64_t{1} << 10},
     {"MiB", int64_t{1} << 20},
@@ -33,14 +33,14 @@ constexpr Unit kSizes[] = {
 // What a message repeats of a wrong text.
 constexpr size_t kShownBytesMax = 40;
 
-std::optional<int64_t> Read(std::string_view text, std::span<const Unit> units) {
+std::optional<int64_t> Read(std::string_view text, std::span<const Suffix> units) {
   if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;  // no sign
   int64_t number = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc()) return std::nullopt;
   const std::string_view name(rest, static_cast<size_t>(end - rest));
-  for (const Unit& unit : units) {
+  for (const Suffix& unit : units) {
     if (unit.name != name) continue;
     int64_t product = 0;
     if (__builtin_mul_overflow(number, unit.scale, &product)) return std::nullopt;
@@ -49,9 +49,9 @@ std::optional<int64_t> Read(std::string_view text, std::span<const Unit> units) 
   return std::nullopt;
 }
 
-std::string Write(int64_t value, std::span<const Unit> units) {
-  const Unit* best = &units.front();
-  for (const Unit& unit : units) {
+std::string Write(int64_t value, std::span<const Suffix> units) {
+  const Suffix* best = &units.front();
+  for (const Suffix& unit : units) {
     if (value != 0 && value % unit.scale == 0 && unit.scale > best->scale) best = &unit;
   }
   return fmt::format("{}{}", value / best->scale, best->name);

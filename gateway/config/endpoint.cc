@@ -29,7 +29,7 @@ std::optional<uint16_t> ReadPort(std::string_view text) {
 }
 
 // Not a resolver's idea of a host: only what can't be mistaken for another part of the text.
-bool IsName(std::string_view host) {
+bool IsHostName(std::string_view host) {
   const auto is_name_byte = [](char c) {
     const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     return alnum || c == '.' || c == '-' || c == '_';
@@ -40,7 +40,7 @@ bool IsName(std::string_view host) {
 // Maybe with a zone, as in fe80::1%eth0.
 bool IsIpv6(std::string_view host) {
   const size_t percent = std::min(host.find('%'), host.size());
-  if (percent < host.size() && !IsName(host.substr(percent + 1))) return false;
+  if (percent < host.size() && !IsHostName(host.substr(percent + 1))) return false;
   const std::string text(host.substr(0, percent));
   in6_addr address;
   return text.find('\0') == std::string::npos && inet_pton(AF_INET6, text.c_str(), &address) == 1;
@@ -61,7 +61,7 @@ std::optional<Endpoint> Split(std::string_view text, std::optional<uint16_t> fal
     host = text.substr(0, colon);
     rest = colon == std::string_view::npos ? "" : text.substr(colon);
   }
-  if (in_brackets ? !IsIpv6(host) : !IsName(host)) return std::nullopt;
+  if (in_brackets ? !IsIpv6(host) : !IsHostName(host)) return std::nullopt;
   std::optional<uint16_t> port = fallback;
   if (!rest.empty()) port = rest.front() == ':' ? ReadPort(rest.substr(1)) : std::nullopt;
   if (!port) return std::nullopt;
@@ -81,7 +81,7 @@ Result<std::string> ParseHost(std::string_view text) {
   std::string_view host = text;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   const bool in_brackets = host.size() < text.size();
-  if (IsIpv6(host) || (!in_brackets && IsName(host))) return std::string(host);
+  if (IsIpv6(host) || (!in_brackets && IsHostName(host))) return std::string(host);
   return Invalid(fmt::format(
       "{} is no host name or address; without port or wildcard, like \"gateway.example\"",
       Quote(text)));

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -17,10 +16,6 @@
 
 namespace gemel::journal {
 namespace {
-
-Status Failed(const std::filesystem::path& path, const char* what) {
-  return Unavailable(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
-}
 
 // "17 ~17\n": the number and its complement, so that a torn or foreign file is recognised.
 std::string Format(uint64_t epoch) { return fmt::format("{} {}\n", epoch, ~epoch); }

@@ -3,9 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
 #include <fmt/format.h>
 
 #include "gateway/journal/descriptor.h"
@@ -77,18 +74,16 @@ Status JournalReader::EndEarly(std::string damage) {
 }
 
 Status JournalReader::Cut() {
-  const auto failed = [](const std::filesystem::path& path) {
-    return Unavailable(fmt::format("{}: cannot be cut: {}", path.string(), std::strerror(errno)));
-  };
   for (const std::filesystem::path& path : lost_) {
-    if (::rename(path.c_str(), (path.string() + ".lost").c_str()) != 0) return failed(path);
+    if (::rename(path.c_str(), (path.string() + ".lost").c_str()) != 0)
+      return Failed(path, "cannot be set aside");
   }
   lost_.clear();
   if (torn_bytes_ == 0) return Status::Ok();
   const Descriptor file(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
   const auto size = static_cast<off_t>(segment_->offset());
   if (file.number < 0 || ::ftruncate(file.number, size) != 0 || ::fsync(file.number) != 0) {
-    return failed(path_);
+    return Failed(path_, "cannot be cut");
   }
   torn_bytes_ = 0;
   return Status::Ok();

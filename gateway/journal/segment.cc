@@ -79,13 +79,6 @@ FileHead ToFile(const SegmentHead& head) {
   return file;
 }
 
-Status Failed(const std::filesystem::path& path, const char* what) {
-  const int error = errno;
-  std::string message = fmt::format("{}: {}: {}", path.string(), what, std::strerror(error));
-  const bool is_full = error == ENOSPC || error == EDQUOT;
-  return {is_full ? Code::kFull : Code::kUnavailable, std::move(message)};
-}
-
 Status SyncFolder(const std::filesystem::path& folder) {
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.number < 0 || ::fsync(directory.number) != 0) {
