@@ -143,12 +143,12 @@ bool Sender::SendStatus() {
 }
 
 void Sender::TakeBatch() {
+  // Not by the wall clock, which may jump either way.
+  const std::chrono::nanoseconds now = clock_.Steady();
   if (!outbox_.Take(batch_)) return;
   BatchReader reader(batch_);
   Effect effect;
   size_t bytes = 0;
-  // Not by the wall clock, which may jump either way.
-  const std::chrono::nanoseconds now = clock_.Steady();
   while (reader.Next(effect, bytes)) {
     std::optional<std::chrono::nanoseconds> deadline;
     if (effect.lifetime > Duration::zero()) deadline = now + effect.lifetime;
