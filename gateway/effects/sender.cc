@@ -174,7 +174,7 @@ bool Sender::SendWaiting() {
 }
 
 bool Sender::SendOne(Flight& flight) {
-  if (IsExpired(flight)) {
+  if (!StampExpiry(flight)) {
     stats_.commands[flight.model].expired.Add();
     GiveUp(flight);
     return true;
@@ -200,13 +200,14 @@ bool Sender::SendOne(Flight& flight) {
   return true;
 }
 
-// If not, tells the broker how long it is worth something: in whole seconds, rounded up, because 0
-// would mean for ever to some. What is less than a second the device sees by expires_ms.
-bool Sender::IsExpired(Flight& flight) const {
-  if (!flight.deadline) return false;
+// Has the message tell the broker how long it is worth something: in whole seconds, rounded up,
+// because 0 would mean for ever to some. What is less than a second the device sees by expires_ms.
+// False if nothing is left of it.
+bool Sender::StampExpiry(Flight& flight) const {
+  if (!flight.deadline) return true;
   const std::chrono::nanoseconds left = *flight.deadline - clock_.Steady();
   flight.message.expiry = std::chrono::ceil<std::chrono::seconds>(left);
-  return left <= std::chrono::nanoseconds::zero();
+  return left > std::chrono::nanoseconds::zero();
 }
 
 // Done with, though it was never sent.

@@ -87,7 +87,7 @@ class Sender {
   // Sends what is not on its way, in order. False if it could not go on.
   bool SendWaiting();
   bool SendOne(Flight& flight);
-  bool IsExpired(Flight& flight) const;
+  bool StampExpiry(Flight& flight) const;
   void GiveUp(Flight& flight);
   void CollectAcknowledgements(std::chrono::milliseconds wait);
   void CountRefused();
