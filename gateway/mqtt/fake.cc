@@ -40,7 +40,8 @@ Status FakePublisher::Connect() {
   const std::lock_guard lock(mutex_);
   if (!is_reachable_) return Unavailable("told to be unreachable");
   in_flight_.clear();
-  is_connected_ = true;
+  ++connects_;
+  is_connected_ = !is_flapping_;
   return Status::Ok();
 }
 
@@ -125,6 +126,16 @@ void FakePublisher::SetReachable(bool is_reachable) {
 size_t FakePublisher::disconnects() const {
   const std::lock_guard lock(mutex_);
   return disconnects_;
+}
+
+void FakePublisher::SetFlapping(bool is_flapping) {
+  const std::lock_guard lock(mutex_);
+  is_flapping_ = is_flapping;
+}
+
+size_t FakePublisher::connects() const {
+  const std::lock_guard lock(mutex_);
+  return connects_;
 }
 
 }  // namespace gemel::mqtt

@@ -60,6 +60,10 @@ class FakePublisher final : public Publisher {
   void SetInvalid(std::string topic);
   // False: the connection is lost, with all that was in flight, and Connect fails.
   void SetReachable(bool is_reachable);
+  // True: each connection is lost as soon as it is there.
+  void SetFlapping(bool is_flapping);
+  // Connections that there were.
+  size_t connects() const;
   // How often Disconnect ended a connection.
   size_t disconnects() const;
 
@@ -72,7 +76,9 @@ class FakePublisher final : public Publisher {
   std::string invalid_;
   Token last_token_ = 0;
   size_t window_ = SIZE_MAX;
+  size_t connects_ = 0;
   size_t disconnects_ = 0;
+  bool is_flapping_ = false;
   bool is_acknowledging_ = true;
   bool is_reachable_ = true;
   bool is_connected_ = false;

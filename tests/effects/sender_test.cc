@@ -191,6 +191,26 @@ TEST_F(SenderTest, AWallClockThatJumpsNeitherExpiresACommandNorKeepsItAlive) {
   EXPECT_EQ(Published(), (std::vector<std::string>{"fresh", "last"}));
 }
 
+// Two gateways with one client id throw each other out as fast as they connect.
+TEST_F(SenderTest, ConnectionsThatDoNotLastAreTriedForEverMoreRarely) {
+  publisher_.SetFlapping(true);
+  Append("t");  // so that a loss is noticed at once
+  Sender sender(outbox_, parker_, publisher_, clock_,
+                SenderOptions{.status_topic = "status",
+                              .models = 1,
+                              .reconnect_min = milliseconds(1),
+                              .reconnect_max = milliseconds(1'000)});
+  const auto begin = std::chrono::steady_clock::now();
+  sender.Start();
+  while (publisher_.connects() < 8) std::this_thread::yield();
+  // Between two of them lie more than half of 1, 2, 4, ... 64 ms.
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, milliseconds(127 / 2));
+  publisher_.SetFlapping(false);
+  ASSERT_TRUE(Await(1));
+  EXPECT_TRUE(sender.DrainAndStop(kPatience));
+  EXPECT_EQ(Published(), std::vector<std::string>{"t"});
+}
+
 TEST_F(SenderTest, EvenWithAFullWindowAtTheEndItSaysOffline) {
   publisher_.SetWindow(2);
   publisher_.SetAcknowledging(false);

@@ -247,5 +247,32 @@ TEST_F(EngineTest, TwinsBeyondTheBoundAreRefusedAndTheOthersGoOn) {
   EXPECT_EQ(lab_.Field("three", "calls"), "1");
 }
 
+TEST_F(EngineTest, TheBoundOfTwinsIsOneForAllModels) {
+  ProbeWorld probes;
+  const uint16_t second = probes.AddModel("second");
+  probes.world.twins_max = 3;
+  KeptSink sink;
+  Engine engine(probes.world, sink);
+  uint64_t counter = 0;
+  const auto say = [&](uint16_t model, std::string_view id) {
+    const std::vector<uint64_t> bytes =
+        Encoded({.lsn = MakeLsn(1, ++counter),
+                 .model = model,
+                 .route = model == 0 ? kNewest : static_cast<uint16_t>(kRoutes),
+                 .key_hash = HashKey(probes.world.models[model].model->name(), id),
+                 .record_time = kStart,
+                 .id = id,
+                 .payload = "{}"});
+    engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  };
+  for (const char* id : {"a", "b"}) {
+    say(0, id);
+    say(second, id);
+  }
+  EXPECT_EQ(engine.table(0).size(), 2u);
+  EXPECT_EQ(engine.table(second).size(), 1u);
+  EXPECT_EQ(engine.refused()[static_cast<size_t>(Refusal::kOverload)].value(), 1u);
+}
+
 }  // namespace
 }  // namespace gemel::twin

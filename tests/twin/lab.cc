@@ -53,6 +53,16 @@ ProbeWorld::ProbeWorld() {
   world.routes[kMute].command.reset();
 }
 
+uint16_t ProbeWorld::AddModel(const std::string& name) {
+  ModelEntry entry;
+  entry.model = Required(model::Model::Create(*ModelTable<Probe>(), {.name = name}));
+  world.routes.push_back(MakeRoute(*entry.model, name));
+  world.models.push_back(std::move(entry));
+  const auto index = static_cast<uint16_t>(world.models.size() - 1);
+  world.routes.back().model = index;
+  return index;
+}
+
 std::string ProbeWorld::Json(const std::byte* state, std::string_view field) const {
   std::string out;
   const gemel_field& described = model().fields()[model().FieldIndex(field).value()];

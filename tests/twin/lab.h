@@ -45,6 +45,8 @@ inline constexpr uint16_t kRoutes = 3;
 class ProbeWorld {
  public:
   ProbeWorld();
+  // One more model of probes, with the route kRoutes. Its index.
+  uint16_t AddModel(const std::string& name);
   const model::Model& model() const { return *world.models[0].model; }
   // Value of a field as JSON text.
   std::string Json(const std::byte* state, std::string_view field) const;
