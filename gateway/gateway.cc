@@ -1,11 +1,11 @@
 #include "gateway/gateway.h"
 
-#include <cstdlib>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "gateway/base/end_process.h"
 #include "gateway/base/log.h"
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/paho_receiver.h"
@@ -34,8 +34,17 @@ mqtt::Connection ToConnection(const config::Mqtt& mqtt) {
 
 constexpr const char* kOffline = R"({"state":"offline"})";
 constexpr std::chrono::milliseconds kStuckPoll{20};
-// "It failed", as everywhere in the command line.
-constexpr int kStuckExitCode = 3;
+
+journal::Catalog CatalogOf(const twin::World& world) {
+  journal::Catalog catalog{.models = {}, .routes = {}, .symbols = world.symbols};
+  for (const twin::ModelEntry& entry : world.models) {
+    journal::Catalog::Model model{.name = entry.model->name(), .fields = {}};
+    for (const gemel_field& field : entry.model->fields()) model.fields.emplace_back(field.name);
+    catalog.models.push_back(std::move(model));
+  }
+  for (const twin::Route& route : world.routes) catalog.routes.push_back(route.name);
+  return catalog;
+}
 
 int64_t Milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
@@ -44,7 +53,7 @@ int64_t Milliseconds(Time time) {
 }  // namespace
 
 Gateway::Gateway(config::Config config)
-    : config_(std::move(config)), outbox_(kOutboxBytesMax, effects_parker_) {}
+    : config_(std::move(config)), outbox_(kOutboxBytesMax, effects_parker_), gate_(outbox_) {}
 
 Gateway::~Gateway() {
   if (shards_) Stop(std::chrono::milliseconds(0));
@@ -62,15 +71,63 @@ Status Gateway::Start() {
   since_ms_ = Milliseconds(clock_.Now());
   MakeParts();
   GEMEL_TRY(StartHttp());
+  shards_->Start(*sequencer_);
+  GEMEL_TRY(RecoverTwins());
   PublishStatus();
   sender_->Start();
-  shards_->Start(*sequencer_);
   log::Info("epoch={} models={} routes={} shards={} http={}", epoch_->number(),
             compiled_->world.models.size(), compiled_->world.routes.size(), shards_->size(),
             server_->address());
-  return receiver_->Start(  // last: no telemetry arrives before its twin can
+  GEMEL_TRY(StartReceiver());  // last: no telemetry arrives before its twin can
+  admission_ =
+      std::make_unique<Admission>(Admission::Hooks{.why_held = [this] { return WhyHeld(); },
+                                                   .stop = [this] { receiver_->Stop(); },
+                                                   .start = [this] { return StartReceiver(); }});
+  return Status::Ok();
+}
+
+Status Gateway::RecoverTwins() {
+  const journal::Catalog catalog = CatalogOf(compiled_->world);
+  GEMEL_TRY_LET(
+      const store::Recovered recovered,
+      store::Recover(config_.journal.path, catalog, symbols_, *sequencer_, gate_, recovery_));
+  GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
+                                                  .sync_every = config_.journal.sync_every},
+                                                 recovered.end));
+  sequencer_->Attach(*journal_, catalog, recovered.last);
+  const uint64_t unsent = gate_.Open(sequencer_->Now());
+  has_recovered_ = true;
+  log::Info("recovered=true records={} twins={} unsent={}", recovered.records, twins(), unsent);
+  if (recovered.torn_bytes > 0 || recovered.lost_segments > 0) {
+    log::Warning("journal=cut bytes={} segments={} because={}", recovered.torn_bytes,
+                 recovered.lost_segments,
+                 log::Quoted("that was being written when the process or the machine stopped, and "
+                             "nobody was told that it is safe"));
+  }
+  return Status::Ok();
+}
+
+Status Gateway::StartReceiver() {
+  return receiver_->Start(
       compiled_->subscriptions, [this](const mqtt::Inbound& message) { intake_->Handle(message); },
       [this](bool is_receiving, std::string_view why) { OnReceiverState(is_receiving, why); });
+}
+
+std::string Gateway::WhyHeld() const {
+  // While the last segment has room for what is on its way.
+  if (const Status failure = journal_->spare_failure(); !failure.ok()) return failure.message();
+  if (!intake_->is_overloaded() || intake_->HasRecovered()) return "";
+  return outbox_.is_over() ? "the outbox is full: the broker takes effects too slowly"
+                           : "more than journal.lag_max waits to be applied";
+}
+
+bool Gateway::RecordDone(std::span<const EffectId> effects) {
+  std::string payload;
+  journal::EncodeSent(effects, payload);
+  journal::Record record{.kind = journal::RecordKind::kEffectsSent, .payload = payload};
+  const auto outcome = sequencer_->Append({&record, 1});
+  if (outcome == journal::Sequencer::Outcome::kFailed) EndProcess(sequencer_->failure());
+  return outcome == journal::Sequencer::Outcome::kAppended;
 }
 
 void Gateway::MakeParts() {
@@ -86,16 +143,18 @@ void Gateway::MakeParts() {
                              .models = world.models.size(),
                              .reconnect_min = config_.mqtt.reconnect_min,
                              .reconnect_max = config_.mqtt.reconnect_max,
-                             .refresh_status = [this] { PublishStatus(); }});
-  shards_ =
-      std::make_unique<twin::ShardSet>(world, outbox_, config_.shards, config_.limits.mailbox);
+                             .refresh_status = [this] { PublishStatus(); },
+                             .on_done = [this](auto effects) { return RecordDone(effects); }});
+  shards_ = std::make_unique<twin::ShardSet>(world, gate_, config_.shards, config_.limits.mailbox);
   sequencer_ = std::make_unique<journal::Sequencer>(epoch_->number(), clock_, shards_->inboxes());
   intake_ = std::make_unique<ingest::Intake>(
       world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &outbox_,
       outbox_, clock_,
       ingest::IntakeOptions{.payload_bytes_max = config_.limits.payload_max,
                             .event_time_ahead_max = config_.limits.event_time_ahead,
-                            .drops_on_overload = config_.overload == config::Overload::kDrop});
+                            .lag_max = config_.journal.lag_max,
+                            .drops_on_overload = config_.overload == config::Overload::kDrop,
+                            .patience = std::chrono::milliseconds(config_.mqtt.keepalive) / 4});
   receiver_ = mqtt::MakePahoReceiver(ToConnection(config_.mqtt));
 }
 
@@ -129,17 +188,15 @@ http::IntakeCounts Gateway::IntakeCounts() const {
 void Gateway::AwaitIntake(std::chrono::milliseconds patience) const {
   const auto until = std::chrono::steady_clock::now() + patience;
   while (intake_ && intake_->is_waiting()) {
-    if (std::chrono::steady_clock::now() >= until) {
-      log::Error("stopped=at_once because={}",
-                 log::Quoted("a message still waits for room; it stays with the broker"));
-      std::_Exit(kStuckExitCode);
-    }
+    if (std::chrono::steady_clock::now() >= until)
+      EndProcess("a message still waits for room; it stays with the broker");
     std::this_thread::sleep_for(kStuckPoll);
   }
 }
 
 bool Gateway::Stop(std::chrono::milliseconds patience) {
   AwaitIntake(patience);
+  admission_.reset();
   // Intake first, then what it fed, in the order of the data path. The session stays at the broker,
   // which keeps what comes meanwhile.
   if (receiver_) receiver_->Stop();
@@ -174,6 +231,11 @@ uint64_t Gateway::twins() const {
 }
 
 http::Readiness Gateway::readiness() const {
+  if (!has_recovered_.load())
+    return {false, fmt::format("the journal is replayed: {:.0f} %", 100 * recovery_.share())};
+  if (admission_) {
+    if (std::string why = admission_->why_held(); !why.empty()) return {false, std::move(why)};
+  }
   if (!is_receiving_.load()) return {false, "not connected and subscribed to the broker"};
   if (!sender_->is_connected())
     return {false, "the publishing client is not connected to the broker"};

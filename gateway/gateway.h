@@ -6,23 +6,28 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "gateway/admission.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/parker.h"
 #include "gateway/base/status.h"
 #include "gateway/base/symbols.h"
 #include "gateway/compile.h"
 #include "gateway/config/config.h"
+#include "gateway/effects/gate.h"
 #include "gateway/effects/outbox.h"
 #include "gateway/effects/sender.h"
 #include "gateway/http/api.h"
 #include "gateway/http/server.h"
 #include "gateway/ingest/intake.h"
 #include "gateway/journal/epoch.h"
+#include "gateway/journal/journal.h"
 #include "gateway/journal/sequencer.h"
 #include "gateway/mqtt/client.h"
+#include "gateway/store/recovery.h"
 #include "gateway/twin/shard_set.h"
 
 namespace gemel {
@@ -40,8 +45,9 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  // Raises the epoch, starts shards, effects, HTTP and last the receiver. Unavailable if the
-  // journal or the port can't be had; a broker that is away is not an error: connecting goes on.
+  // Raises the epoch, replays the journal, starts effects and last the receiver; HTTP answers from
+  // the beginning. Unavailable if the journal or the port can't be had, Damaged or Invalid if the
+  // journal can't be replayed; a broker that is away is not an error: connecting goes on.
   Status Start();
   // Takes nothing new, applies what was taken, sends what was decided, and disconnects. False if
   // effects were left unsent within `patience`.
@@ -57,6 +63,11 @@ class Gateway {
  private:
   explicit Gateway(config::Config config);
   void MakeParts();
+  Status RecoverTwins();
+  Status StartReceiver();
+  // Why no more messages may come; empty if they may.
+  std::string WhyHeld() const;
+  bool RecordDone(std::span<const EffectId> effects);
   Status StartHttp();
   http::IntakeCounts IntakeCounts() const;
   void OnReceiverState(bool is_receiving, std::string_view why);
@@ -69,11 +80,15 @@ class Gateway {
   std::optional<Compiled> compiled_;
   Parker effects_parker_;
   effects::Outbox outbox_;
+  effects::Gate gate_;
+  store::RecoveryProgress recovery_;
+  std::atomic<bool> has_recovered_{false};
   std::atomic<bool> is_receiving_{false};
   std::atomic<int64_t> since_ms_{0};  // of is_receiving_
 
   // In the order of their construction; destroyed the other way round.
   std::optional<journal::Epoch> epoch_;
+  std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<mqtt::Publisher> publisher_;
   std::unique_ptr<effects::Sender> sender_;
   std::unique_ptr<twin::ShardSet> shards_;
@@ -81,6 +96,7 @@ class Gateway {
   std::unique_ptr<ingest::Intake> intake_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<mqtt::Receiver> receiver_;
+  std::unique_ptr<Admission> admission_;
 };
 
 }  // namespace gemel

@@ -282,10 +282,10 @@ void AddNotes(Config& config) {
   }
   for (size_t i = 0; i < config.routes.size(); ++i) {
     const Route& route = config.routes[i];
-    if (route.qos > 0) {
+    if (route.qos > 0 && !route.message_id && !route.sequence) {
       config.notes.push_back(
-          fmt::format("routes[{}]: this version drops no repeats, with or without message_id or "
-                      "sequence, so a message that the broker sends twice is applied twice",
+          fmt::format("routes[{}] names neither message_id nor sequence, so a message that the "
+                      "broker sends twice is applied twice",
                       i));
     }
     if (route.qos == 2 && config.mqtt.version == MqttVersion::k311) {

@@ -107,6 +107,9 @@ struct Route {
 
 struct Journal {
   std::filesystem::path path = "/var/lib/gemel/journal";
+  // Zero: with every message. None: when the system likes.
+  std::optional<std::chrono::milliseconds> sync_every = std::chrono::seconds(1);
+  uint64_t lag_max = 256 * 1'024 * 1'024;  // bytes
 
   friend bool operator==(const Journal&, const Journal&) = default;
 };

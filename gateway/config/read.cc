@@ -213,6 +213,21 @@ Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_m
   return route;
 }
 
+Journal ReadJournal(const Section& section) {
+  Journal journal;
+  journal.path = section.File("path", journal.path);
+  journal.lag_max = section.Size("lag_max", journal.lag_max);
+  const std::string sync = section.Text("sync_every");
+  if (sync == "always") {
+    journal.sync_every = std::chrono::milliseconds(0);
+  } else if (sync == "off") {
+    journal.sync_every.reset();
+  } else {
+    journal.sync_every = section.Duration("sync_every", *journal.sync_every);
+  }
+  return journal;
+}
+
 Result<Http> ReadHttp(const Section& section, const Origin& origin) {
   Http http;
   if (const json* const listen = section.Find("listen")) {
@@ -250,7 +265,7 @@ Result<Config> Read(const json& document, const path& base_dir, const Origin& or
   }
   config.shards = root.Number("shards", base.shards);
   config.overload = root.OneOf("overload", kOverloads, base.overload);
-  config.journal.path = root.Sub("journal").File("path", base.journal.path);
+  config.journal = ReadJournal(root.Sub("journal"));
   GEMEL_TRY_LET(config.http, ReadHttp(root.Sub("http"), origin));
   const Section limits = root.Sub("limits");
   config.limits = {

@@ -17,6 +17,8 @@ struct Effect {
   EffectKind kind = EffectKind::kCommand;
   uint16_t model = 0;
   bool is_retained = false;
+  bool has_more = false;   // another message of the same id follows
+  Time decided = kNoTime;  // record time
   // From when it was decided: not delivered after that. Zero: it never expires.
   Duration lifetime{0};
   std::string_view topic;

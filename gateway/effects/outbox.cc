@@ -15,9 +15,11 @@ struct Head {
   uint16_t model;
   EffectKind kind;
   bool is_retained;
-  uint16_t reserved;
+  bool has_more;
+  uint8_t reserved;
+  int64_t decided_us;
 };
-static_assert(sizeof(Head) == 32);
+static_assert(sizeof(Head) == 40);
 
 // Dead letters may fill this share of the bound; a flood of bad messages must not hold good ones
 // up.
@@ -39,7 +41,9 @@ void Outbox::Append(const Effect& effect) {
                   effect.model,
                   effect.kind,
                   effect.is_retained,
-                  0};
+                  effect.has_more,
+                  0,
+                  effect.decided.time_since_epoch().count()};
   bytes_.fetch_add(size, std::memory_order_relaxed);
   effects_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
@@ -73,6 +77,8 @@ bool BatchReader::Next(Effect& effect, size_t& bytes) {
   effect.kind = head.kind;
   effect.model = head.model;
   effect.is_retained = head.is_retained;
+  effect.has_more = head.has_more;
+  effect.decided = Time{Duration{head.decided_us}};
   effect.lifetime = Duration{head.lifetime_us};
   effect.topic = {from + sizeof head, head.topic_size};
   effect.payload = {from + sizeof head + head.topic_size, head.payload_size};

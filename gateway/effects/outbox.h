@@ -29,6 +29,7 @@ class Outbox final : public Sink {
   // Bytes appended and not yet forgotten by the effects thread.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   size_t effects() const { return effects_.load(std::memory_order_relaxed); }
+  size_t bytes_max() const { return bytes_max_; }
   bool is_over() const { return bytes() > bytes_max_; }
   uint64_t dead_letters_dropped() const { return dead_letters_dropped_.value(); }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gateway/base/crash_point.h"
 #include "gateway/base/log.h"
 
 namespace gemel::effects {
@@ -13,6 +14,10 @@ using std::chrono::milliseconds;
 
 // How often acknowledgements are collected while nothing new comes: they only free memory.
 constexpr milliseconds kCollectEvery{20};
+// How many effects that are done with are reported together, and how long the first one waits: what
+// is not reported when the process ends goes again, under its id.
+constexpr size_t kReportMax = 1'024;
+constexpr milliseconds kReportEvery{20};
 constexpr milliseconds kStatusPatience{1'000};
 constexpr std::chrono::seconds kRefreshEvery{5};
 // A connection that held so long was a good one. Shorter ones are backed off from: two gateways
@@ -78,6 +83,7 @@ void Sender::Run() {
     if (std::chrono::steady_clock::now() >= stop_at_) break;
     CollectAcknowledgements(kCollectEvery);
   }
+  ReportDone(true);
   SayGoodbye();
 }
 
@@ -85,6 +91,7 @@ void Sender::RunOnce() {
   TakeBatch();
   if (is_connected_) Send();  // first: devices wait for it
   CollectAcknowledgements(milliseconds(0));
+  ReportDone(false);
   const auto now = std::chrono::steady_clock::now();
   if (options_.refresh_status && now >= next_refresh_) {
     next_refresh_ = now + kRefreshEvery;
@@ -160,6 +167,8 @@ void Sender::TakeBatch() {
                         .deadline = deadline,
                         .kind = effect.kind,
                         .model = effect.model,
+                        .id = effect.id,
+                        .has_more = effect.has_more,
                         .bytes = bytes});
   }
 }
@@ -254,9 +263,32 @@ void Sender::Finish(Flight& flight) {
 
 void Sender::ForgetFinished() {
   while (!flights_.empty() && flights_.front().is_done && waiting_from_ > 0) {
+    const Flight& flight = flights_.front();
+    const bool is_reported =
+        options_.on_done && flight.kind != EffectKind::kDeadLetter && !flight.has_more;
+    if (is_reported) {
+      if (done_.empty()) done_since_ = std::chrono::steady_clock::now();
+      done_.push_back(flight.id);
+    }
     flights_.pop_front();
     --waiting_from_;
   }
+}
+
+void Sender::ReportDone(bool is_last) {
+  if (done_.empty()) return;
+  const bool is_time = is_last || done_.size() >= kReportMax ||
+                       std::chrono::steady_clock::now() - done_since_ >= kReportEvery;
+  if (!is_time) return;
+  size_t reported = 0;
+  while (reported < done_.size()) {
+    const size_t count = std::min(kReportMax, done_.size() - reported);
+    CrashPoint("sender.acknowledged");
+    if (!options_.on_done(std::span(done_).subspan(reported, count))) break;
+    reported += count;
+    CrashPoint("sender.recorded");
+  }
+  done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(reported));
 }
 
 void Sender::Rest() {
@@ -265,7 +297,7 @@ void Sender::Rest() {
     timeout = next_attempt_ - std::chrono::steady_clock::now();
   } else if (waiting_from_ < flights_.size()) {
     return;  // the window was full: go on at once
-  } else if (!flights_.empty()) {
+  } else if (!flights_.empty() || !done_.empty()) {
     timeout = kCollectEvery;
   } else {
     timeout = std::chrono::seconds(1);  // to notice a lost connection

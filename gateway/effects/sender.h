@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -39,6 +40,9 @@ struct SenderOptions {
   std::chrono::milliseconds reconnect_max{10'000};
   // Called by the effects thread every now and then: to set a status that has changed.
   std::function<void()> refresh_status;
+  // Called by the effects thread with the effects that are done with: the broker has acknowledged
+  // them, or they are given up for good. False: not now; they come again. May be empty.
+  std::function<bool(std::span<const EffectId>)> on_done;
 };
 
 // The effects thread: takes effects from the outbox in order and keeps each until the broker has
@@ -72,6 +76,8 @@ class Sender {
     std::optional<std::chrono::nanoseconds> deadline;  // of steady time
     EffectKind kind = EffectKind::kCommand;
     uint16_t model = 0;
+    EffectId id;
+    bool has_more = false;
     bool is_sent = false;
     bool is_done = false;
     size_t bytes = 0;  // as the outbox counts it
@@ -93,6 +99,7 @@ class Sender {
   void CountRefused();
   void Finish(Flight& flight);
   void ForgetFinished();
+  void ReportDone(bool is_last);
   void Rest();
   void SayGoodbye();
 
@@ -116,6 +123,8 @@ class Sender {
   size_t waiting_from_ = 0;  // index of the first flight that is not on its way
   std::vector<std::byte> batch_;
   std::vector<mqtt::Publisher::Token> tokens_;
+  std::vector<EffectId> done_;  // not reported yet
+  std::chrono::steady_clock::time_point done_since_{};
   mqtt::Publisher::Token last_token_ = 0;
   mqtt::Backoff backoff_;
   std::chrono::steady_clock::time_point connected_at_{};

@@ -177,6 +177,7 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
   Plan plan;
   plan.codec = ToCodec(route.payload);
   plan.has_payload_id = route.id.has_value();
+  plan.has_items = route.items.has_value();
   bool has_field_in_topic = false;
   for (const std::string& name : topic.names()) {
     GEMEL_TRY_LET(const Capture capture, CompileCapture(route, name, model));

@@ -7,6 +7,8 @@
 
 #include <chrono>
 
+#include "gateway/base/crash_point.h"
+#include "gateway/base/end_process.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
 #include "gateway/codec/text.h"
@@ -42,6 +44,7 @@ void Intake::Handle(const mqtt::Inbound& message) {
     SendDeadLetter(message, *refused);
   }
   is_waiting_.store(false, std::memory_order_relaxed);
+  CrashPoint("intake.taken");  // and not acknowledged yet
 }
 
 std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
@@ -205,6 +208,10 @@ std::optional<Refused> Intake::AddReading(const codec::Reading& reading,
   if (reading.message_id) {
     record.repeat = journal::RepeatKey::kMessageId;
     record.repeat_key = HashText(*reading.message_id);
+  } else if (reading.sequence && plans_[base.route].has_items) {
+    // All items may have the number of their message.
+    record.repeat = journal::RepeatKey::kMessageId;
+    record.repeat_key = HashText(std::to_string(*reading.sequence));
   } else if (reading.sequence) {
     record.repeat = journal::RepeatKey::kSequence;
     record.repeat_key = static_cast<uint64_t>(*reading.sequence);
@@ -221,26 +228,56 @@ std::optional<Refused> Intake::AddReading(const codec::Reading& reading,
   return std::nullopt;
 }
 
+bool Intake::IsOver() const {
+  return (outbox_ != nullptr && outbox_->is_over()) || sequencer_.lag() > options_.lag_max;
+}
+
+bool Intake::HasRecovered() const {
+  const bool has_sent = outbox_ == nullptr || outbox_->bytes() <= outbox_->bytes_max() / 2;
+  return has_sent && sequencer_.lag() <= options_.lag_max / 2;
+}
+
+std::optional<Refused> Intake::AwaitRoom() {
+  while (IsOver()) {
+    if (options_.drops_on_overload) {
+      return Refused{Refusal::kOverload, outbox_ != nullptr && outbox_->is_over()
+                                             ? "the outbox is full"
+                                             : "more than journal.lag_max waits to be applied"};
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (!over_since_) over_since_ = now;
+    if (std::chrono::floor<std::chrono::milliseconds>(now - *over_since_) >= options_.patience) {
+      is_overloaded_.store(true, std::memory_order_relaxed);
+      return std::nullopt;
+    }
+    is_waiting_.store(true, std::memory_order_release);
+    sequencer_.WaitForRoom(kRoomPatience);
+  }
+  over_since_.reset();
+  is_overloaded_.store(false, std::memory_order_relaxed);
+  return std::nullopt;
+}
+
 std::optional<Refused> Intake::Append() {
-  if (records_.empty())
-    return std::nullopt;  // an array without items is a message without readings
+  // An array without items is a message without readings.
+  if (records_.empty()) return std::nullopt;
+  if (auto refused = AwaitRoom()) return refused;
   while (true) {
-    const bool is_over = outbox_ != nullptr && outbox_->is_over();
-    if (!is_over) {
-      switch (sequencer_.Append(records_)) {
-        case journal::Sequencer::Outcome::kAppended:
-          return std::nullopt;
-        case journal::Sequencer::Outcome::kTooLarge:
-          return Refused{
-              Refusal::kPayloadTooLarge,
-              fmt::format("{} readings take more than half of limits.mailbox", records_.size())};
-        case journal::Sequencer::Outcome::kFull:
-          break;
-      }
+    switch (sequencer_.Append(records_)) {
+      case journal::Sequencer::Outcome::kAppended:
+        return std::nullopt;
+      case journal::Sequencer::Outcome::kTooLarge:
+        return Refused{
+            Refusal::kPayloadTooLarge,
+            fmt::format("{} readings are more than can be journaled together", records_.size())};
+      case journal::Sequencer::Outcome::kFailed:
+        // The broker must not be told that the message is safe.
+        EndProcess(sequencer_.failure());
+      case journal::Sequencer::Outcome::kFull:
+        break;
     }
     if (options_.drops_on_overload) {
-      return Refused{Refusal::kOverload,
-                     is_over ? "the outbox is full" : "the mailbox of the twin's shard is full"};
+      return Refused{Refusal::kOverload, "neither the twin's shard nor the disk has room"};
     }
     is_waiting_.store(true, std::memory_order_release);
     sequencer_.WaitForRoom(kRoomPatience);

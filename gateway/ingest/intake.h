@@ -33,12 +33,17 @@ struct Plan {
   std::vector<Capture> captures;            // in the order of the template's names()
   std::optional<codec::Envelope> envelope;  // none where the payload is not read before the shard
   bool has_payload_id = false;
+  bool has_items = false;
 };
 
 struct IntakeOptions {
   size_t payload_bytes_max = kPayloadBytesMaxDefault;
   Duration event_time_ahead_max = kEventTimeAheadMax;
+  uint64_t lag_max = UINT64_MAX;   // bytes that may wait to be applied
   bool drops_on_overload = false;  // otherwise it waits for room
+  // For how long at a stretch messages are made to wait. After that they are let through, and it is
+  // for others to see that no more come.
+  std::chrono::milliseconds patience = std::chrono::milliseconds::max();
 };
 
 struct IntakeStats {
@@ -58,12 +63,17 @@ class Intake {
          journal::Sequencer& sequencer, const effects::Outbox* outbox, effects::Sink& dead_letters,
          const Clock& clock, IntakeOptions options);
 
-  // One thread at a time. Waits while the mailboxes or the outbox are full, unless told to drop.
+  // One thread at a time. Waits while too much is to be applied or to be sent, unless told to drop.
+  // Ends the process if the journal can't be written: the message stays with the broker.
   void Handle(const mqtt::Inbound& message);
 
   // Any thread: whether a message waits for room. Paho's lock is held then, and nobody may ask Paho
   // for anything without waiting as well.
   bool is_waiting() const { return is_waiting_.load(std::memory_order_acquire); }
+  // Any thread: whether too much waits, and nothing at all should come, since longer than the
+  // patience; and whether so little does that more may come.
+  bool is_overloaded() const { return is_overloaded_.load(std::memory_order_relaxed); }
+  bool HasRecovered() const;
   const IntakeStats& stats() const { return stats_; }
 
  private:
@@ -81,6 +91,9 @@ class Intake {
   void AddSymbol(uint16_t field, std::string_view text);
   void InternSymbols(size_t first);
   std::optional<Refused> Append();
+  bool IsOver() const;
+  // Refused where messages are dropped instead.
+  std::optional<Refused> AwaitRoom();
   void SendDeadLetter(const mqtt::Inbound& message, const Refused& refused);
 
   const twin::World& world_;
@@ -93,6 +106,8 @@ class Intake {
   const IntakeOptions options_;
   IntakeStats stats_;
   std::atomic<bool> is_waiting_{false};
+  std::atomic<bool> is_overloaded_{false};
+  std::optional<std::chrono::steady_clock::time_point> over_since_;
 
   // As of the last look at the clock: most messages are far below it and need no look.
   Time latest_allowed_ = kNoTime;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/base/crash_point.h"
+
 namespace gemel::journal {
 namespace {
 
@@ -32,9 +34,9 @@ Journal::~Journal() {
 }
 
 Status Journal::Append(Lsn first, Time time, std::span<std::byte> frame) {
-  if (has_failed_.load(std::memory_order_relaxed)) return Failure();
+  if (has_failed_.load(std::memory_order_relaxed)) return Unavailable(failure());
   const size_t body = frame.size() - kFrameHeadBytes;
-  if (current_ == nullptr || !current_->HasRoomFor(body)) GEMEL_TRY(Rotate(first, time));
+  if (!HasRoomFor(body)) GEMEL_TRY(Rotate(first, time));
   if (Status status = current_->Append(first, synced(), frame); !status.ok())
     return Fail(std::move(status));
   end_.frame = first;
@@ -53,6 +55,7 @@ Status Journal::Rotate(Lsn first, Time time) {
   if (next == nullptr) {
     return {Code::kFull, "the journal's segment is full and no other could be reserved"};
   }
+  CrashPoint("journal.rotating");
   Status status = next->Begin(
       {.first = first, .previous = end_.segment, .previous_last = end_.frame, .created = time});
   if (!status.ok()) return Fail(std::move(status));
@@ -101,7 +104,7 @@ Status Journal::spare_failure() const {
 }
 
 Status Journal::Sync() {
-  if (has_failed_.load(std::memory_order_relaxed)) return Failure();
+  if (has_failed_.load(std::memory_order_relaxed)) return Unavailable(failure());
   return SyncSegments();
 }
 
@@ -136,12 +139,12 @@ Status Journal::Fail(Status status) {
     if (failure_.empty()) failure_ = status.message();
   }
   has_failed_.store(true);
-  return Failure();
+  return Unavailable(failure());
 }
 
-Status Journal::Failure() const {
+std::string Journal::failure() const {
   const std::lock_guard lock(mutex_);
-  return Unavailable(failure_);
+  return failure_;
 }
 
 }  // namespace gemel::journal

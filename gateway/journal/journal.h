@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -34,6 +35,13 @@ struct JournalEnd {
   Lsn frame = kNoLsn;
 };
 
+// Where in a journal a frame begins: the segment's first LSN, and the offset in its file.
+struct JournalPlace {
+  Lsn segment = kNoLsn;
+  uint64_t offset = 0;
+  friend bool operator==(const JournalPlace&, const JournalPlace&) = default;
+};
+
 // The append-only log of everything that can change a twin, as a chain of segments. What was
 // appended survives the end of the process at once, and a loss of power once it is synced. One
 // thread appends at a time; a thread of its own syncs in groups and reserves the next segment while
@@ -53,11 +61,26 @@ class Journal {
   // the disk has failed: nobody knows what of the last frames it holds, so the process must end.
   Status Append(Lsn first, Time time, std::span<std::byte> frame);
 
+  // Appending thread: whether a frame with such a body goes to the present segment; the next one
+  // begins with it otherwise. The largest body that there can be. And the place behind the last
+  // frame, in the present segment.
+  bool HasRoomFor(size_t body_bytes) const {
+    return current_ != nullptr && current_->HasRoomFor(body_bytes);
+  }
+  size_t body_bytes_max() const {
+    return std::min<uint64_t>(kFrameBytesMax, options_.segment_bytes - kSegmentHeadBytes -
+                                                  kFrameHeadBytes - kSegmentTailBytes);
+  }
+  JournalPlace place() const { return {end_.segment, current_ ? current_->offset() : 0}; }
+
   // The following are for any thread.
+  const std::filesystem::path& folder() const { return options_.folder; }
   // Returns when all that was appended before survives a loss of power.
   Status Sync();
   // Whether another segment is ready: without one, what is left in the present one is the last.
   bool has_spare() const { return has_spare_.load(std::memory_order_relaxed); }
+  // What the disk has failed with; empty if it has not.
+  std::string failure() const;
   // Why there is none, once an attempt has failed; Ok otherwise.
   Status spare_failure() const;
   // First LSNs of the last frame appended, and of the last one that is known to be synced.
@@ -68,7 +91,6 @@ class Journal {
  private:
   explicit Journal(JournalOptions options) : options_(std::move(options)) {}
   Status Rotate(Lsn first, Time time);
-  Status Failure() const;
   void Keep(const std::stop_token& stop);
   void ReserveSpare();
   Status SyncSegments();

@@ -28,9 +28,10 @@ class JournalReader {
 
   // Once Next has given nothing: where a Journal goes on.
   JournalEnd end() const { return end_; }
-  // The segment that the end is in, the bytes behind it there that are no whole frame, and the
-  // segments that follow it: what was written last and not synced.
+  // The segment that was read last and how far; at the end, the bytes behind it there that are no
+  // whole frame, and the segments that follow it: what was written last and not synced.
   const std::filesystem::path& path() const { return path_; }
+  uint64_t offset() const { return segment_ ? segment_->offset() : 0; }
   uint64_t torn_bytes() const { return torn_bytes_; }
   std::span<const std::filesystem::path> lost_segments() const { return lost_; }
   // Takes the torn bytes out of the file and the lost segments out of the journal (their names end

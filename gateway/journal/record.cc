@@ -5,9 +5,6 @@
 namespace gemel::journal {
 namespace {
 
-// Parsers of payloads may read (not use) this far behind the end of a text.
-constexpr size_t kReadAhead = 64;
-
 size_t CapturesSize(const Record& record) {
   size_t size = 0;
   for (const RecordCapture& capture : record.captures)
@@ -63,6 +60,37 @@ void Encode(const Record& record, std::byte* to) {
   at = Append(at, record.outer);
   std::memset(at, 0, kReadAhead);
   std::memcpy(to, &fixed, sizeof fixed);
+}
+
+bool IsRecord(std::span<const std::byte> bytes) {
+  if (bytes.size() < sizeof(RecordView::Fixed)) return false;
+  RecordView::Fixed fixed;
+  std::memcpy(&fixed, bytes.data(), sizeof fixed);
+  size_t room = bytes.size() - sizeof fixed;
+  if (fixed.symbols * sizeof(RecordSymbol) > room) return false;
+  room -= fixed.symbols * sizeof(RecordSymbol);
+  const auto fits = [room](uint64_t offset, uint64_t size) { return offset + size <= room; };
+  if (!fits(0, fixed.id_size) || !fits(fixed.payload_offset, fixed.payload_size) ||
+      !fits(fixed.outer_offset, fixed.outer_size)) {
+    return false;
+  }
+  const std::byte* const text = bytes.data() + bytes.size() - room;
+  uint64_t at = fixed.captures_offset;
+  for (uint16_t i = 0; i < fixed.captures; ++i) {
+    uint16_t head[2];
+    if (!fits(at, sizeof head)) return false;
+    std::memcpy(head, text + at, sizeof head);
+    at += sizeof head + head[1];
+  }
+  return fits(at, 0);
+}
+
+void EncodeSent(std::span<const EffectId> effects, std::string& payload) {
+  payload.clear();
+  for (const EffectId& effect : effects) {
+    const uint64_t words[2] = {effect.lsn, effect.ordinal};
+    payload.append(reinterpret_cast<const char*>(words), sizeof words);
+  }
 }
 
 RecordView::RecordView(std::span<const std::byte> bytes)

@@ -14,11 +14,15 @@ namespace gemel::journal {
 enum class RecordKind : uint16_t {
   kTelemetry = 1,
   kCommandReply = 2,
+  kEffectsSent = 7,  // of no twin: `payload` lists the effects that are done with, see EncodeSent
   kTwinDeleted = 12,
 };
 
 // How the route recognises a repeated message.
 enum class RepeatKey : uint8_t { kNone, kMessageId, kSequence };
+
+// Of a field that the model had when the record was written, and has no more.
+inline constexpr uint16_t kNoField = UINT16_MAX;
 
 // A symbol that intake interned: of the payload or of the topic.
 struct RecordSymbol {
@@ -54,10 +58,29 @@ struct Record {
   std::span<const RecordCapture> captures;
 };
 
-// Bytes that Encode writes; includes the padding that decoders of payloads may read.
+// Parsers of payloads may read (not use) this far behind the end of a record.
+inline constexpr size_t kReadAhead = 64;
+
+// Bytes that Encode writes, kReadAhead of them behind the record.
 size_t EncodedSize(const Record& record);
 // Writes the record to `to`. REQUIRES: EncodedSize(record) bytes, 8-byte aligned.
 void Encode(const Record& record, std::byte* to);
+// Whether a RecordView may look at these bytes, which came from outside: all that it reads lies in
+// them. REQUIRES: 8-byte aligned
+bool IsRecord(std::span<const std::byte> bytes);
+
+// The payload of a kEffectsSent record: effects that the broker has acknowledged, or that were
+// given up for good.
+void EncodeSent(std::span<const EffectId> effects, std::string& payload);
+// Calls visit(id) for each.
+template <typename Visit>
+void ForEachSent(std::string_view payload, const Visit& visit) {
+  uint64_t words[2];
+  for (; payload.size() >= sizeof words; payload.remove_prefix(sizeof words)) {
+    __builtin_memcpy(words, payload.data(), sizeof words);
+    visit(EffectId{words[0], static_cast<uint32_t>(words[1])});
+  }
+}
 
 // A record read in place. Captures are walked, because their texts have no fixed size.
 class RecordView {
@@ -100,6 +123,8 @@ class RecordView {
  private:
   friend size_t EncodedSize(const Record& record);
   friend void Encode(const Record& record, std::byte* to);
+  friend bool IsRecord(std::span<const std::byte> bytes);
+  friend class Translation;
   // The part of fixed size; the symbols follow it, then the texts.
   struct Fixed {
     uint64_t lsn;

@@ -184,18 +184,21 @@ Result<SegmentReader> SegmentReader::Open(const std::filesystem::path& path) {
   return reader;
 }
 
-std::optional<Frame> SegmentReader::FrameAt(uint64_t offset) const {
-  if (size_ - offset < kFrameHeadBytes) return std::nullopt;
+std::optional<Frame> ParseFrame(std::span<const std::byte> bytes, Lsn segment, uint64_t offset) {
   FrameHead head;
-  std::memcpy(&head, bytes_.data() + offset, sizeof head);
-  const uint64_t room = size_ - offset - kFrameHeadBytes;
+  if (bytes.size() < sizeof head) return std::nullopt;
+  std::memcpy(&head, bytes.data(), sizeof head);
+  const uint64_t room = bytes.size() - sizeof head;
   const bool is_size = head.body_bytes > 0 && head.body_bytes % kFrameAlignment == 0 &&
                        head.body_bytes <= std::min<uint64_t>(room, kFrameBytesMax);
   if (!is_size) return std::nullopt;
-  const std::span<const std::byte> body(bytes_.data() + offset + kFrameHeadBytes, head.body_bytes);
-  const Frame frame{head.first, head.synced, body};
-  if (head.crc != FrameCrc(head_.first, offset, frame)) return std::nullopt;
+  const Frame frame{head.first, head.synced, bytes.subspan(sizeof head, head.body_bytes)};
+  if (head.crc != FrameCrc(segment, offset, frame)) return std::nullopt;
   return frame;
+}
+
+std::optional<Frame> SegmentReader::FrameAt(uint64_t offset) const {
+  return ParseFrame(std::span(bytes_).subspan(offset, size_ - offset), head_.first, offset);
 }
 
 std::optional<Frame> SegmentReader::Next() {

@@ -35,6 +35,9 @@ struct Frame {
   std::span<const std::byte> body;
 };
 
+// The frame that begins with these bytes, if they are one of this segment at this offset in it.
+std::optional<Frame> ParseFrame(std::span<const std::byte> bytes, Lsn segment, uint64_t offset);
+
 // What the first bytes of a segment say.
 struct SegmentHead {
   Lsn first = kNoLsn;          // of the records in it, and its name

@@ -1,8 +1,10 @@
 #include "gateway/journal/sequencer.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "gateway/base/assert.h"
+#include "gateway/base/crash_point.h"
 
 namespace gemel::journal {
 namespace {
@@ -23,7 +25,9 @@ Sequencer::Sequencer(uint64_t epoch, const Clock& clock, std::vector<ShardInbox>
       steady_(clock.Steady()),
       sampled_(record_time_),
       bytes_(inboxes_.size()),
-      entries_(inboxes_.size()) {
+      entries_(inboxes_.size()),
+      behind_from_(inboxes_.size()),
+      is_behind_(std::make_unique<std::atomic<bool>[]>(inboxes_.size())) {
   GEMEL_ASSERT(!inboxes_.empty() && inboxes_.size() <= kShardsMax);
 }
 
@@ -43,47 +47,170 @@ Time Sequencer::Advance() {
   return record_time_;
 }
 
+void Sequencer::Attach(Journal& journal, Catalog catalog, Time last) {
+  const std::lock_guard lock(mutex_);
+  GEMEL_ASSERT(counter_ == 0);
+  journal_ = &journal;
+  builder_.emplace(std::move(catalog));
+  record_time_ = std::max(record_time_, last);
+  sampled_ = record_time_;
+}
+
 Sequencer::Outcome Sequencer::Append(std::span<Record> frame) {
   const std::lock_guard lock(mutex_);
-  if (frame.size() > 1) {
-    std::ranges::fill(bytes_, 0);
-    std::ranges::fill(entries_, 0);
-    for (const Record& record : frame) {
-      const uint32_t shard = ShardOf(record.key_hash);
-      bytes_[shard] += EncodedSize(record);
-      ++entries_[shard];
-    }
-    for (uint32_t shard = 0; shard < inboxes_.size(); ++shard) {
-      const Mailbox& mailbox = *inboxes_[shard].mailbox;
-      if (bytes_[shard] + 16 * entries_[shard] > mailbox.entry_bytes_max())
-        return Outcome::kTooLarge;
-      if (!mailbox.HasRoom(bytes_[shard], entries_[shard])) return Outcome::kFull;
-    }
+  if (journal_ == nullptr) return AppendToMailboxes(frame);
+  const uint64_t counter = counter_;
+  Stamp(frame);
+  JournalPlace place;
+  const Outcome outcome = WriteToJournal(frame, place);
+  if (outcome == Outcome::kAppended) {
+    Distribute(frame, place);
+  } else {
+    counter_ = counter;
   }
+  return outcome;
+}
+
+void Sequencer::Stamp(std::span<Record> frame) {
   const Time now = Advance();
-  uint64_t touched = 0;
-  static_assert(kShardsMax <= 64, "a bit a shard");
   for (Record& record : frame) {
-    const uint32_t shard = ShardOf(record.key_hash);
-    Mailbox& mailbox = *inboxes_[shard].mailbox;
-    const size_t size = EncodedSize(record);
-    if (size > mailbox.entry_bytes_max()) return Outcome::kTooLarge;
-    std::byte* entry = mailbox.Reserve(size);
-    if (entry == nullptr) {
-      GEMEL_ASSERT(frame.size() == 1);  // room was counted above for more
-      return Outcome::kFull;
-    }
     record.lsn = MakeLsn(epoch_, ++counter_);
     record.record_time = now;
+  }
+}
+
+Sequencer::Outcome Sequencer::AppendToMailboxes(std::span<Record> frame) {
+  CountBytes(frame);
+  for (uint32_t shard = 0; shard < inboxes_.size(); ++shard) {
+    const Mailbox& mailbox = *inboxes_[shard].mailbox;
+    if (bytes_[shard] + 16 * entries_[shard] > mailbox.entry_bytes_max()) return Outcome::kTooLarge;
+    if (!mailbox.HasRoom(bytes_[shard], entries_[shard])) return Outcome::kFull;
+  }
+  Stamp(frame);
+  uint64_t touched = 0;
+  for (const Record& record : frame) {
+    const uint32_t shard = ShardOf(record.key_hash);
+    std::byte* const entry = inboxes_[shard].mailbox->Reserve(EncodedSize(record));
+    GEMEL_ASSERT(entry != nullptr);  // room was counted above
     Encode(record, entry);
     touched |= uint64_t{1} << shard;
   }
+  Publish(touched);
+  return Outcome::kAppended;
+}
+
+Sequencer::Outcome Sequencer::WriteToJournal(std::span<const Record> frame, JournalPlace& place) {
+  std::span<std::byte> bytes = builder_->Build(frame);
+  if (!journal_->HasRoomFor(bytes.size() - kFrameHeadBytes)) {
+    builder_->BeginSegment();
+    bytes = builder_->Build(frame);
+  }
+  if (bytes.size() - kFrameHeadBytes > journal_->body_bytes_max()) return Outcome::kTooLarge;
+  CrashPoint("journal.before_write");
+  const Status status = journal_->Append(frame.front().lsn, frame.front().record_time, bytes);
+  if (!status.ok()) {
+    builder_->BeginSegment();  // what this frame defined was not written
+    return status.code() == Code::kFull ? Outcome::kFull : Outcome::kFailed;
+  }
+  CrashPoint("journal.written");
+  place = journal_->place();
+  place.offset -= bytes.size();
+  return Outcome::kAppended;
+}
+
+void Sequencer::Distribute(std::span<const Record> frame, JournalPlace place) {
+  if (frame.size() > 1) {
+    // A shard gets all its records of a frame in one way.
+    CountBytes(frame);
+    for (uint32_t shard = 0; shard < inboxes_.size(); ++shard) {
+      const Mailbox& mailbox = *inboxes_[shard].mailbox;
+      const bool has_room = entries_[shard] == 0 ||
+                            (bytes_[shard] + 16 * entries_[shard] <= mailbox.entry_bytes_max() &&
+                             mailbox.HasRoom(bytes_[shard], entries_[shard]));
+      if (!has_room) FallBehind(shard, place);
+    }
+  }
+  uint64_t touched = 0;
+  for (size_t i = 0; i < frame.size(); ++i) {
+    if (frame[i].kind == RecordKind::kEffectsSent) continue;
+    const std::span<const std::byte> record = builder_->record(i);
+    const size_t size = record.size() + kReadAhead;
+    handed_bytes_.fetch_add(size, std::memory_order_relaxed);
+    const uint32_t shard = ShardOf(frame[i].key_hash);
+    if (IsBehind(shard)) continue;
+    std::byte* const entry = inboxes_[shard].mailbox->Reserve(size);
+    if (entry == nullptr) {
+      GEMEL_ASSERT(frame.size() == 1);  // room was counted above for more
+      FallBehind(shard, place);
+      continue;
+    }
+    std::memcpy(entry, record.data(), record.size());
+    std::memset(entry + record.size(), 0, kReadAhead);
+    touched |= uint64_t{1} << shard;
+  }
+  Publish(touched);
+}
+
+void Sequencer::CountBytes(std::span<const Record> frame) {
+  std::ranges::fill(bytes_, 0);
+  std::ranges::fill(entries_, 0);
+  for (const Record& record : frame) {
+    const uint32_t shard = ShardOf(record.key_hash);
+    bytes_[shard] += EncodedSize(record);
+    ++entries_[shard];
+  }
+}
+
+void Sequencer::FallBehind(uint32_t shard, JournalPlace from) {
+  if (IsBehind(shard)) return;
+  behind_from_[shard] = from;
+  is_behind_[shard].store(true, std::memory_order_release);
+  inboxes_[shard].parker->Wake();
+}
+
+void Sequencer::Publish(uint64_t shards) {
+  static_assert(kShardsMax <= 64, "a bit a shard");
   for (uint32_t shard = 0; shard < inboxes_.size(); ++shard) {
-    if ((touched >> shard & 1) == 0) continue;
+    if ((shards >> shard & 1) == 0) continue;
     inboxes_[shard].mailbox->Publish();
     inboxes_[shard].parker->Wake();
   }
-  return Outcome::kAppended;
+}
+
+bool Sequencer::Replay(std::span<const std::byte> record) {
+  const std::lock_guard lock(mutex_);
+  GEMEL_ASSERT(journal_ == nullptr);
+  const uint32_t shard = ShardOf(RecordView(record).key_hash());
+  const size_t size = record.size() + kReadAhead;
+  std::byte* const entry = inboxes_[shard].mailbox->Reserve(size);
+  if (entry == nullptr) return false;
+  std::memcpy(entry, record.data(), record.size());
+  std::memset(entry + record.size(), 0, kReadAhead);
+  handed_bytes_.fetch_add(size, std::memory_order_relaxed);
+  Publish(uint64_t{1} << shard);
+  return true;
+}
+
+JournalPlace Sequencer::BehindFrom(uint32_t shard) {
+  const std::lock_guard lock(mutex_);
+  return behind_from_[shard];
+}
+
+JournalPlace Sequencer::CatchUp(uint32_t shard, JournalPlace reached) {
+  const std::lock_guard lock(mutex_);
+  const JournalPlace end = journal_->place();
+  if (reached == end) is_behind_[shard].store(false, std::memory_order_relaxed);
+  return end;
+}
+
+uint64_t Sequencer::lag() const {
+  // Read first, so that what is applied meanwhile makes it smaller, not wrong.
+  const uint64_t handed = handed_bytes_.load(std::memory_order_relaxed);
+  uint64_t applied = 0;
+  for (const ShardInbox& inbox : inboxes_) {
+    if (inbox.applied_bytes != nullptr) applied += inbox.applied_bytes->value();
+  }
+  return handed - std::min(handed, applied);
 }
 
 void Sequencer::WaitForRoom(std::chrono::milliseconds timeout) {

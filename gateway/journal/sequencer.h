@@ -4,13 +4,20 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/lsn.h"
 #include "gateway/base/mailbox.h"
+#include "gateway/base/parker.h"
+#include "gateway/base/stats.h"
+#include "gateway/journal/frame.h"
+#include "gateway/journal/journal.h"
 #include "gateway/journal/record.h"
 
 namespace gemel::journal {
@@ -19,30 +26,59 @@ namespace gemel::journal {
 struct ShardInbox {
   Mailbox* mailbox = nullptr;
   Parker* parker = nullptr;
+  // Bytes of records that the shard has applied; none where nobody asks for the lag.
+  const Counter* applied_bytes = nullptr;
 };
 
-// Gives every record its number and its time, and puts it into its shard's mailbox, in one critical
-// section: a shard meets its records in the order of their LSN. Any thread may append.
+// Gives every record its number and its time, writes it to the journal and puts it into its shard's
+// mailbox, in one critical section: a shard meets its records in the order of their LSN. A mailbox
+// is only the fast way: a shard whose mailbox is full is *behind*, and reads on in the journal. Any
+// thread may append.
 class Sequencer {
  public:
   // The clock and inboxes outlive the sequencer. A partition belongs to shard partition % inboxes.
   Sequencer(uint64_t epoch, const Clock& clock, std::vector<ShardInbox> inboxes);
 
+  // From now on records are journaled, and record time goes on from `last`. Without a journal a
+  // full mailbox refuses records instead. REQUIRES: nothing was appended yet; the journal outlives
+  // the sequencer
+  void Attach(Journal& journal, Catalog catalog, Time last);
+
   enum class Outcome : uint8_t {
     kAppended,
-    kFull,     // some shard's mailbox has no room now; nothing was appended
-    kTooLarge  // can never fit; nothing was appended
+    kFull,      // no room now, in a mailbox or on the disk; nothing was appended
+    kTooLarge,  // can never fit; nothing was appended
+    kFailed     // the disk has failed: nobody knows what it holds, so the process must end
   };
-  // Appends the records of one message as a whole, setting their lsn and record_time. Never waits.
+  // Appends the records of one message as a whole, setting their lsn and record_time. Never waits
+  // but for the journal's write.
   Outcome Append(std::span<Record> frame);
+  // Hands a record that a journal holds to its shard, with its own number. False if the mailbox has
+  // no room now. REQUIRES: no journal is attached yet; IsRecord(record); in the order of the LSN
+  bool Replay(std::span<const std::byte> record);
 
-  // Waits until a shard has given space back or the timeout has passed. Whoever got kFull calls it
-  // and tries again.
+  // Why the disk has failed. REQUIRES: Append gave kFailed
+  std::string failure() const { return journal_->failure(); }
+
+  // Bytes of records that were appended and not applied yet.
+  uint64_t lag() const;
+  // Waits until a shard has applied something or the timeout has passed.
   void WaitForRoom(std::chrono::milliseconds timeout);
-  // Shard threads, after they have released space.
+  // Shard threads, after they have applied records.
   void SpaceFreed() noexcept {
     if (waiting_.load(std::memory_order_relaxed) > 0) WakeWaiting();
   }
+
+  // Shard threads. Whether the shard finds its records in the journal, once its mailbox is empty;
+  // from where; and how far the journal goes. If that is what the shard has `reached`, it is behind
+  // no more: what comes next is in its mailbox.
+  bool IsBehind(uint32_t shard) const noexcept {
+    return is_behind_[shard].load(std::memory_order_acquire);
+  }
+  JournalPlace BehindFrom(uint32_t shard);
+  JournalPlace CatchUp(uint32_t shard, JournalPlace reached);
+  // REQUIRES: IsBehind(shard)
+  const std::filesystem::path& journal_folder() const { return journal_->folder(); }
 
   uint32_t shards() const { return static_cast<uint32_t>(inboxes_.size()); }
   uint32_t ShardOf(uint64_t key_hash) const { return PartitionOf(key_hash) % shards(); }
@@ -50,7 +86,17 @@ class Sequencer {
   Time Now();
 
  private:
-  Time Advance();  // REQUIRES: mutex_ held
+  // The following with mutex_ held.
+  Time Advance();
+  void Stamp(std::span<Record> frame);
+  Outcome AppendToMailboxes(std::span<Record> frame);
+  // Sets `place` to where the frame begins.
+  Outcome WriteToJournal(std::span<const Record> frame, JournalPlace& place);
+  void Distribute(std::span<const Record> frame, JournalPlace place);
+  void CountBytes(std::span<const Record> frame);
+  void FallBehind(uint32_t shard, JournalPlace from);
+  void Publish(uint64_t shards);
+
   void WakeWaiting() noexcept;
 
   const uint64_t epoch_;
@@ -63,8 +109,14 @@ class Sequencer {
   Time record_time_;
   std::chrono::nanoseconds steady_;  // as it stood at record time sampled_
   Time sampled_;
+  Journal* journal_ = nullptr;
+  std::optional<FrameBuilder> builder_;
   std::vector<size_t> bytes_;  // of the frame, by shard
   std::vector<size_t> entries_;
+  std::vector<JournalPlace> behind_from_;
+
+  std::unique_ptr<std::atomic<bool>[]> is_behind_;  // by shard
+  std::atomic<uint64_t> handed_bytes_{0};
 
   std::mutex room_mutex_;
   std::condition_variable room_;

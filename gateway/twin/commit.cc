@@ -61,7 +61,7 @@ void Engine::CommitReply(const journal::RecordView& record, const Route& route, 
   effects::WriteCommand({id, record.record_time(), intent.name, intent.arguments, expires},
                         payload_);
   stats_[record.model()]->commands.Add();
-  Send(record, id, effects::EffectKind::kCommand, false, lifetime);
+  Send({.id = id, .kind = effects::EffectKind::kCommand, .lifetime = lifetime}, record);
 }
 
 void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent) {
@@ -123,19 +123,22 @@ void Engine::SendAlert(const journal::RecordView& record, const Twin& twin, cons
                        .count = alert.count,
                        .properties = alert.properties},
                       payload_);
-  Send(record, id, effects::EffectKind::kAlert, !is_cleared);
-  if (is_cleared) {
-    // The retained message goes, so that who comes later does not see an alert that is over.
-    payload_.clear();
-    Send(record, id, effects::EffectKind::kAlert, true);
+  if (!is_cleared) {
+    Send({.id = id, .kind = effects::EffectKind::kAlert, .is_retained = true}, record);
+    return;
   }
+  Send({.id = id, .kind = effects::EffectKind::kAlert, .has_more = true}, record);
+  // The retained message goes, so that who comes later does not see an alert that is over.
+  payload_.clear();
+  Send({.id = id, .kind = effects::EffectKind::kAlert, .is_retained = true}, record);
 }
 
 void Engine::EmptyAlertTopic(const journal::RecordView& record, const Twin& twin,
                              const Alert& alert) {
   RenderAlertTopic(record.model(), twin, alert);
   payload_.clear();
-  Send(record, {record.lsn(), ordinal_++}, effects::EffectKind::kAlert, true);
+  Send({.id = {record.lsn(), ordinal_++}, .kind = effects::EffectKind::kAlert, .is_retained = true},
+       record);
 }
 
 void Engine::RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& alert) {
@@ -143,15 +146,12 @@ void Engine::RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& ale
                        world_.models[model].model->name(), twin.id(), alert.code);
 }
 
-void Engine::Send(const journal::RecordView& record, EffectId id, effects::EffectKind kind,
-                  bool is_retained, Duration lifetime) {
-  sink_.Append({.id = id,
-                .kind = kind,
-                .model = record.model(),
-                .is_retained = is_retained,
-                .lifetime = lifetime,
-                .topic = topic_,
-                .payload = payload_});
+void Engine::Send(effects::Effect effect, const journal::RecordView& record) {
+  effect.model = record.model();
+  effect.decided = record.record_time();
+  effect.topic = topic_;
+  effect.payload = payload_;
+  sink_.Append(effect);
 }
 
 }  // namespace gemel::twin

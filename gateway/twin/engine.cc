@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "gateway/base/assert.h"
+#include "gateway/base/crash_point.h"
 #include "gateway/base/limits.h"
 #include "gateway/effects/payload.h"
 #include "gateway/model/state.h"
@@ -12,6 +13,9 @@
 namespace gemel::twin {
 namespace {
 
+// Spreads item indexes over 64 bits (2^64 divided by the golden ratio), so that an item of a
+// message is told from its neighbours.
+constexpr uint64_t kItemFactor = 0x9E3779B97F4A7C15;
 constexpr gemel_value kNull{GEMEL_NULL, 0, {.integer = 0}};
 
 Time LoadTime(const std::byte* at) {
@@ -44,6 +48,7 @@ void Engine::Apply(const journal::RecordView& record) {
       ApplyDeletion(record);
       break;
     case journal::RecordKind::kCommandReply:
+    case journal::RecordKind::kEffectsSent:
       break;
   }
 }
@@ -59,6 +64,10 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
   bool is_new = false;
   Twin* twin = FindOrCreate(record, is_new);
   if (twin == nullptr) return;
+  if (IsRepeat(record, route, *twin)) {
+    stats.repeated.Add();
+    return;
+  }
   Time& seen = twin->SeenBy(record.route());
   const bool is_late = record.event_time() < seen;
   if (is_late) {
@@ -78,6 +87,7 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();
   if (call_.unroutable_replies() > 0) stats.commands_unroutable.Add(call_.unroutable_replies());
+  CrashPoint("engine.after_model");
   if (!call_.is_empty()) Commit(record, route, *twin);
 }
 
@@ -92,15 +102,26 @@ bool Engine::Decode(const journal::RecordView& record, const Route& route) {
     return false;
   }
   for (const journal::RecordSymbol& symbol : record.symbols()) {
+    if (symbol.field == journal::kNoField) continue;
     values_[symbol.field] = symbol.is_refused != 0 ? kNull : ToValue(Symbol{symbol.number});
   }
   const std::span<const gemel_field> fields = world_.models[record.model()].model->fields();
   std::optional<Refused> refused;
   record.ForEachCapture([&](uint16_t field, std::string_view text) {
-    if (!refused) refused = decoder_.Scalar(fields[field], text, values_[field]);
+    if (!refused && field != journal::kNoField)
+      refused = decoder_.Scalar(fields[field], text, values_[field]);
   });
   if (refused) Refuse(record, *refused);
   return !refused;
+}
+
+bool Engine::IsRepeat(const journal::RecordView& record, const Route& route, Twin& twin) {
+  if (record.repeat() == journal::RepeatKey::kNone || route.repeat_window == 0) return false;
+  RepeatWindow& window = twin.MakeSide().RepeatsOf(record.route());
+  return record.repeat() == journal::RepeatKey::kSequence
+             ? window.HasSeenNumber(record.repeat_key(), route.repeat_window)
+             : window.HasSeenId(record.repeat_key() ^ record.item() * kItemFactor,
+                                route.repeat_window);
 }
 
 Twin* Engine::FindOrCreate(const journal::RecordView& record, bool& is_new) {
@@ -147,6 +168,7 @@ bool Engine::RunModel(const journal::RecordView& record, const Route& route, Twi
     message.route = ToText(route.name);
     message.values = values_.data();
     message.values_count = static_cast<uint32_t>(values_.size());
+    CrashPoint("engine.before_model");
     is_done = model.OnTelemetry(twin.state(), message, call_.context(), call_.failure());
   }
   stats_[record.model()]->model_ticks.Add(Ticks() - started);
@@ -209,11 +231,11 @@ void Engine::RenderTelemetryTopic(const journal::RecordView& record) {
     if (level.name == "field" && world_.routes[record.route()].has_field_in_topic) topic_ += '+';
     if (level.name == "id") topic_ += record.id();
     for (const journal::RecordSymbol& symbol : record.symbols()) {
-      if (level.name == fields[symbol.field].name)
+      if (symbol.field != journal::kNoField && level.name == fields[symbol.field].name)
         topic_ += world_.symbols->TextOf(Symbol{symbol.number});
     }
     record.ForEachCapture([&](uint16_t field, std::string_view text) {
-      if (level.name == fields[field].name) topic_ += text;
+      if (field != journal::kNoField && level.name == fields[field].name) topic_ += text;
     });
     topic_ += level.suffix;
   }

@@ -23,6 +23,7 @@ namespace gemel::twin {
 struct ModelStats {
   Counter applied;
   Counter late;
+  Counter repeated;  // known by message id or sequence, and dropped
   Counter failed;
   Counter commands;
   Counter commands_unroutable;            // no command topic, or a part of it is unknown
@@ -64,6 +65,8 @@ class Engine {
   void ApplyDeletion(const journal::RecordView& record);
   // The values of the record's fields, in values_. False if it was refused.
   bool Decode(const journal::RecordView& record, const Route& route);
+  // Whether the twin has had this message; remembers it if not.
+  static bool IsRepeat(const journal::RecordView& record, const Route& route, Twin& twin);
   Twin* FindOrCreate(const journal::RecordView& record, bool& is_new);
   // Newest event time wins, field by field.
   void Merge(const model::Model& model, Twin& twin, Time event_time);
@@ -82,8 +85,8 @@ class Engine {
   void SendAlert(const journal::RecordView& record, const Twin& twin, const Alert& alert,
                  bool is_cleared);
   void EmptyAlertTopic(const journal::RecordView& record, const Twin& twin, const Alert& alert);
-  void Send(const journal::RecordView& record, EffectId id, effects::EffectKind kind,
-            bool is_retained, Duration lifetime = Duration{0});
+  // Sends topic_ and payload_.
+  void Send(effects::Effect effect, const journal::RecordView& record);
   void RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& alert);
 
   const World& world_;

@@ -7,6 +7,9 @@
 #include <optional>
 #include <span>
 
+#include "gateway/base/end_process.h"
+#include "gateway/journal/frame.h"
+
 namespace gemel::twin {
 namespace {
 
@@ -17,8 +20,8 @@ constexpr size_t kAhead = 3;
 
 }  // namespace
 
-Shard::Shard(const World& world, effects::Sink& sink, size_t mailbox_bytes)
-    : mailbox_(mailbox_bytes), engine_(world, sink) {}
+Shard::Shard(uint32_t index, const World& world, effects::Sink& sink, size_t mailbox_bytes)
+    : index_(index), mailbox_(mailbox_bytes), engine_(world, sink) {}
 
 Shard::~Shard() {
   if (thread_.joinable()) DrainAndStop();
@@ -52,18 +55,22 @@ bool Shard::Ask(Slice slice) {
 
 void Shard::Run(journal::Sequencer& sequencer) {
   while (true) {
+    // Asked before the mailbox is found empty: what was put into it before the shard fell behind
+    // comes first.
+    const bool is_behind = sequencer.IsBehind(index_);
     const bool has_applied = ApplySome(sequencer);
+    if (is_behind && !has_applied) ReadOn(sequencer);
     const bool has_answered = RunSlice();
-    if (has_applied || has_answered) continue;
+    if (has_applied || is_behind || has_answered) continue;
     if (is_stopping_.load(std::memory_order_seq_cst)) {
-      if (!HasWork() && Close()) return;
+      if (!HasWork(sequencer) && Close()) return;
       continue;
     }
     // Whoever has work for us may be waiting for this core: met now it costs neither of us a sleep.
     std::this_thread::yield();
-    if (HasWork()) continue;
+    if (HasWork(sequencer)) continue;
     parker_.Announce();
-    if (HasWork() || is_stopping_.load(std::memory_order_seq_cst)) {
+    if (HasWork(sequencer) || is_stopping_.load(std::memory_order_seq_cst)) {
       parker_.Retract();
     } else {
       parker_.Park(std::nullopt);
@@ -87,10 +94,45 @@ bool Shard::ApplySome(journal::Sequencer& sequencer) {
   for (size_t i = 0; i < count; ++i) {
     if (i + kAhead < count) engine_.PrefetchTwin(journal::RecordView(batch[i + kAhead]));
     engine_.Apply(journal::RecordView(batch[i]));
+    applied_bytes_.Add(batch[i].size());
   }
   mailbox_.Release();
   sequencer.SpaceFreed();
   return true;
+}
+
+void Shard::ReadOn(journal::Sequencer& sequencer) {
+  if (!cursor_) {
+    cursor_.emplace(sequencer.journal_folder(), sequencer.BehindFrom(index_));
+    journal_end_ = cursor_->place();
+  }
+  for (size_t i = 0; i < kBatch; ++i) {
+    const Result<std::optional<journal::Frame>> frame = cursor_->Next(journal_end_);
+    if (!frame.ok()) EndProcess(frame.status().message());
+    if (*frame) {
+      ApplyFrame(**frame, sequencer);
+      continue;
+    }
+    journal_end_ = sequencer.CatchUp(index_, cursor_->place());
+    if (journal_end_ == cursor_->place()) {
+      cursor_.reset();
+      break;
+    }
+  }
+  sequencer.SpaceFreed();
+}
+
+void Shard::ApplyFrame(const journal::Frame& frame, const journal::Sequencer& sequencer) {
+  journal::EntryReader entries(frame.body);
+  while (const std::optional<journal::Entry> entry = entries.Next()) {
+    if (entry->kind != journal::EntryKind::kRecord) continue;
+    const journal::RecordView record(entry->content);
+    const bool is_ours = record.kind() != journal::RecordKind::kEffectsSent &&
+                         sequencer.ShardOf(record.key_hash()) == index_;
+    if (!is_ours) continue;
+    engine_.Apply(record);
+    applied_bytes_.Add(entry->content.size() + journal::kReadAhead);
+  }
 }
 
 bool Shard::Close() {

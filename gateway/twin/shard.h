@@ -4,10 +4,13 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "gateway/base/mailbox.h"
 #include "gateway/base/parker.h"
+#include "gateway/base/stats.h"
+#include "gateway/journal/cursor.h"
 #include "gateway/journal/sequencer.h"
 #include "gateway/twin/engine.h"
 
@@ -21,10 +24,11 @@ class Shard {
   // take about 100 us, because messages wait for it.
   using Slice = std::function<bool(Engine& engine)>;
 
-  Shard(const World& world, effects::Sink& sink, size_t mailbox_bytes);
+  // `index` among the shards of the sequencer.
+  Shard(uint32_t index, const World& world, effects::Sink& sink, size_t mailbox_bytes);
   ~Shard();
 
-  journal::ShardInbox inbox() { return {&mailbox_, &parker_}; }
+  journal::ShardInbox inbox() { return {&mailbox_, &parker_, &applied_bytes_}; }
   // REQUIRES: the sequencer outlives the thread.
   void Start(journal::Sequencer& sequencer);
   // Applies what is in the mailbox, then ends. REQUIRES: nothing is appended any more.
@@ -42,12 +46,18 @@ class Shard {
   void Run(journal::Sequencer& sequencer);
   // True if there was something to do.
   bool ApplySome(journal::Sequencer& sequencer);
+  // Applies records that the journal holds and the mailbox had no room for. REQUIRES: behind
+  void ReadOn(journal::Sequencer& sequencer);
+  void ApplyFrame(const journal::Frame& frame, const journal::Sequencer& sequencer);
   bool RunSlice();
   // Takes no more requests. False if there is one that must be answered first.
   bool Close();
-  bool HasWork() const {
-    return !mailbox_.is_empty() || has_requests_.load(std::memory_order_acquire);
+  bool HasWork(const journal::Sequencer& sequencer) const {
+    return !mailbox_.is_empty() || sequencer.IsBehind(index_) ||
+           has_requests_.load(std::memory_order_acquire);
   }
+
+  const uint32_t index_;
 
   // Any thread.
   Mailbox mailbox_;
@@ -58,8 +68,11 @@ class Shard {
   std::mutex requests_mutex_;
   std::deque<Slice> requests_;
   bool is_closed_ = false;
+  Counter applied_bytes_;
   // Shard thread only.
   Engine engine_;
+  std::optional<journal::Cursor> cursor_;  // while it is behind
+  journal::JournalPlace journal_end_;      // as it was when last asked for
   std::jthread thread_;
 };
 

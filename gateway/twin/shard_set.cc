@@ -25,7 +25,7 @@ TwinCopy Copy(const Twin& twin, size_t state_size) {
 ShardSet::ShardSet(const World& world, effects::Sink& sink, uint32_t shards, size_t mailbox_bytes)
     : world_(world) {
   for (uint32_t i = 0; i < shards; ++i) {
-    shards_.push_back(std::make_unique<Shard>(world, sink, mailbox_bytes));
+    shards_.push_back(std::make_unique<Shard>(i, world, sink, mailbox_bytes));
   }
 }
 

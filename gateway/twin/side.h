@@ -8,6 +8,7 @@
 
 #include "gateway/base/lsn.h"
 #include "gateway/sdk/types.hpp"
+#include "gateway/twin/repeat_window.h"
 
 namespace gemel::twin {
 
@@ -26,7 +27,14 @@ struct Alert {
 // What only some twins have; kept outside of the slot, so that the others do not pay for it.
 struct Side {
   std::vector<Alert> alerts;
-  std::vector<std::pair<uint16_t, Time>> seen;  // by routes beyond those in the header
+  std::vector<std::pair<uint16_t, Time>> seen;             // by routes beyond those in the header
+  std::vector<std::pair<uint16_t, RepeatWindow>> repeats;  // by routes that name what repeats
+  RepeatWindow& RepeatsOf(uint16_t route) {
+    for (auto& [known, window] : repeats) {
+      if (known == route) return window;
+    }
+    return repeats.emplace_back(route, RepeatWindow{}).second;
+  }
   Alert* FindAlert(std::string_view code) {
     for (Alert& alert : alerts) {
       if (alert.code == code) return &alert;

@@ -55,15 +55,13 @@ TEST(LoadTest, DesignExampleLoadsAndNotesWhatHasNoEffect) {
   EXPECT_EQ(config.shards, 2u);
   EXPECT_THAT(config.notes,
               ElementsAre("aggregates is accepted, but has no effect in this version",
-                          "journal.lag_max is accepted, but has no effect in this version",
-                          "journal.sync_every is accepted, but has no effect in this version",
                           "queries is accepted, but has no effect in this version",
                           "routes[0].command_ack is accepted, but has no effect in this version",
                           "routes[0].offline_after is accepted, but has no effect in this version",
                           "store.path is accepted, but has no effect in this version",
                           "store.snapshot_every is accepted, but has no effect in this version",
-                          "routes[0]: this version drops no repeats, with or without message_id or "
-                          "sequence, so a message that the broker sends twice is applied twice"));
+                          "routes[0] names neither message_id nor sequence, so a message that the "
+                          "broker sends twice is applied twice"));
 }
 
 TEST(LoadTest, EmptyObjectIsAllDefaults) {

@@ -27,7 +27,7 @@ TEST(IntakeOverloadTest, WithDropAFullMailboxIsCountedAndSaid) {
   const auto letters = mill.Letters();
   ASSERT_EQ(letters.size(), 100 - met);
   EXPECT_EQ(letters[0].reason, "overload");
-  EXPECT_EQ(letters[0].error, "the mailbox of the twin's shard is full");
+  EXPECT_EQ(letters[0].error, "neither the twin's shard nor the disk has room");
   mill.Send("lab/x", "{}");
   EXPECT_EQ(mill.Drain().size(), 1u) << "there is room again";
 }

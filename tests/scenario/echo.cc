@@ -14,6 +14,7 @@ struct Echo {
     Last<bool> is_on;
     Last<Time> made;
     int64_t answered = 0;
+    int64_t sum = 0;
   };
   static constexpr const char* kName = "echo";
   static constexpr const char* kMeaning = "Answers each message with its number.";
@@ -27,6 +28,7 @@ struct Echo {
         telemetry(&State::is_on, "is_on", "", "Whether it runs."),
         telemetry(&State::made, "made", "", "When it was made."),
         computed(&State::answered, "answered", "", "Messages answered."),
+        computed(&State::sum, "sum", "", "Of their numbers."),
     };
     return kFields;
   }
@@ -38,7 +40,9 @@ struct Echo {
       throw std::runtime_error("told to throw");
     }
     ++state.answered;
-    context.reply("answer", {{"n", message.get<int64_t>("n")}});
+    const auto n = message.get<int64_t>("n");
+    state.sum += n;
+    context.reply("answer", {{"n", n}});
     if (!message.has(state.value)) return;
     if (state.value.value() > limit_) {
       context.raise(Severity::kMajor, "too_high", "The value is above its limit.",

@@ -77,9 +77,10 @@ GatewayProcess::GatewayProcess(const support::Broker& broker, nlohmann::json con
   std::ofstream(folder_ / "gemel.json") << configuration.dump(2);
 }
 
-bool GatewayProcess::Start() {
+bool GatewayProcess::Start(std::vector<std::string> environment) {
   process_ = std::make_unique<support::Process>(
-      std::vector<std::string>{GemelProgram(), "run", (folder_ / "gemel.json").string()});
+      std::vector<std::string>{GemelProgram(), "run", (folder_ / "gemel.json").string()},
+      support::Process::Options{.environment = std::move(environment)});
   const auto ready = process_->ReadLineWith("ready ");
   if (!ready) return false;
   ready_line_ = *ready;

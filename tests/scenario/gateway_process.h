@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,14 +32,17 @@ std::string PluginPath(std::string_view name);
 // The real `gemel run` beside a real broker, with a journal of its own that outlives restarts.
 class GatewayProcess {
  public:
-  // `configuration` lacks what the fixture knows: broker, journal and port.
+  // `configuration` lacks what the fixture knows: broker, folders and port.
   GatewayProcess(const support::Broker& broker, nlohmann::json configuration);
 
-  // Returns when it is ready; false, with errors(), if it ended before.
-  bool Start();
+  // Returns when it is ready; false, with errors(), if it ended before. `environment` is beside
+  // what the test has.
+  bool Start(std::vector<std::string> environment = {});
   // SIGTERM; its exit code, or nothing if it does not end.
   std::optional<int> Stop();
   void Kill();
+  // True once it has ended by itself; false if it still runs when time is up.
+  bool AwaitEnd(std::chrono::milliseconds patience) { return process_->Wait(patience).has_value(); }
 
   uint16_t http_port() const { return http_port_; }
   HttpAnswer Get(const std::string& path) const { return HttpGet(http_port_, path); }
@@ -50,6 +54,7 @@ class GatewayProcess {
   bool AwaitReceiving() const;
   std::string errors() const { return process_ ? process_->errors() : ""; }
   std::string ready_line() const { return ready_line_; }
+  const support::TempDir& folder() const { return folder_; }
   bool is_running() { return process_ && process_->is_running(); }
   pid_t pid() const { return process_->pid(); }
 

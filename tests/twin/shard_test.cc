@@ -14,6 +14,7 @@ namespace {
 
 class ShardTest : public ::testing::Test {
  protected:
+  ~ShardTest() override { shard_.DrainAndStop(); }  // before the sequencer goes
   void Start() { shard_.Start(sequencer_); }
   void Append(std::string_view id, std::string_view json) {
     journal::Record record{.key_hash = HashKey("probe", id), .id = id, .payload = json};
@@ -26,7 +27,7 @@ class ShardTest : public ::testing::Test {
   ProbeWorld probes_;
   KeptSink sink_;
   ManualClock clock_{kStart};
-  Shard shard_{probes_.world, sink_, 4'096};
+  Shard shard_{0, probes_.world, sink_, 4'096};
   journal::Sequencer sequencer_{1, clock_, {shard_.inbox()}};
 };
 

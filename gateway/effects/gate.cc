@@ -1,0 +1,55 @@
+#include "gateway/effects/gate.h"
+
+#include <algorithm>
+
+namespace gemel::effects {
+
+void Gate::Append(const Effect& effect) {
+  if (is_open_.load(std::memory_order_acquire)) {
+    to_.Append(effect);
+    return;
+  }
+  if (effect.kind == EffectKind::kDeadLetter) return;
+  const Key key{effect.id.lsn, effect.id.ordinal};
+  const std::lock_guard lock(mutex_);
+  if (const auto done = done_.find(key); done != done_.end()) {
+    if (!effect.has_more) done_.erase(done);
+    return;
+  }
+  held_[key].push_back({effect, std::string(effect.topic), std::string(effect.payload)});
+}
+
+void Gate::MarkDone(EffectId id) {
+  const Key key{id.lsn, id.ordinal};
+  const std::lock_guard lock(mutex_);
+  const auto held = held_.find(key);
+  if (held == held_.end()) {
+    done_.insert(key);
+    return;
+  }
+  // Of an effect of two messages the second one may still come.
+  if (held->second.back().effect.has_more) done_.insert(key);
+  held_.erase(held);
+}
+
+uint64_t Gate::Open(Time now) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, messages] : held_) {
+    for (const Held& held : messages) {
+      Effect effect = held.effect;
+      effect.topic = held.topic;
+      effect.payload = held.payload;
+      if (effect.lifetime > Duration::zero())
+        effect.lifetime = std::max(effect.lifetime - (now - effect.decided), Duration{1});
+      to_.Append(effect);
+    }
+  }
+  const uint64_t effects = held_.size();
+  held_.clear();
+  done_.clear();
+  is_open_.store(true, std::memory_order_release);
+  to_.Flush();
+  return effects;
+}
+
+}  // namespace gemel::effects

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/effects/effect.h"
+
+namespace gemel::effects {
+
+// Holds effects back while a journal is replayed, which decides them once more, and drops those
+// that the journal says are done with. Opened, it lets the rest through, and from then on
+// everything.
+class Gate final : public Sink {
+ public:
+  explicit Gate(Sink& to) : to_(to) {}
+
+  // Any thread. A dead letter is dropped while the gate is closed: nobody has promised it.
+  void Append(const Effect& effect) override;
+  void Flush() noexcept override {
+    if (is_open_.load(std::memory_order_acquire)) to_.Flush();
+  }
+
+  // Any thread, before or after the effect itself comes. REQUIRES: closed
+  void MarkDone(EffectId id);
+  // Lets what is held through, in the order of the ids. What has expired meanwhile, `now` being
+  // record time, is let through as good as expired, for the sender to count. Returns how many
+  // effects there were. REQUIRES: nothing is appended meanwhile
+  uint64_t Open(Time now);
+
+ private:
+  struct Held {
+    Effect effect;  // without its texts
+    std::string topic;
+    std::string payload;
+  };
+  using Key = std::pair<Lsn, uint32_t>;
+
+  Sink& to_;
+  std::atomic<bool> is_open_{false};
+  // A lock, because shards and the reader of the journal meet here; only while it is closed.
+  std::mutex mutex_;
+  std::map<Key, std::vector<Held>> held_;
+  std::set<Key> done_;  // and not come yet
+};
+
+}  // namespace gemel::effects

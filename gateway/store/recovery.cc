@@ -1,0 +1,133 @@
+#include "gateway/store/recovery.h"
+
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "gateway/base/log.h"
+#include "gateway/journal/reader.h"
+
+namespace gemel::store {
+namespace {
+
+constexpr std::chrono::milliseconds kRoomPatience{10};
+constexpr std::chrono::seconds kSayEvery{5};
+
+class Replayer {
+ public:
+  Replayer(journal::JournalReader reader, const journal::Catalog& catalog, Symbols& symbols,
+           journal::Sequencer& sequencer, effects::Gate& gate, RecoveryProgress& progress)
+      : reader_(std::move(reader)),
+        translation_(catalog, symbols),
+        sequencer_(sequencer),
+        gate_(gate),
+        progress_(progress) {}
+
+  Result<Recovered> Run() {
+    while (true) {
+      GEMEL_TRY_LET(const std::optional<journal::Frame> frame, reader_.Next());
+      if (!frame) break;
+      if (reader_.end().segment != segment_) BeginSegment();
+      GEMEL_TRY(ReplayFrame(*frame));
+      progress_.bytes.store(before_segment_ + reader_.offset());
+      SayProgress();
+    }
+    while (sequencer_.lag() > 0) sequencer_.WaitForRoom(kRoomPatience);
+    recovered_.end = reader_.end();
+    recovered_.torn_bytes = reader_.torn_bytes();
+    recovered_.lost_segments = reader_.lost_segments().size();
+    GEMEL_TRY(reader_.Cut());
+    return recovered_;
+  }
+
+ private:
+  void BeginSegment() {
+    segment_ = reader_.end().segment;
+    before_segment_ += segment_bytes_;
+    std::error_code error;
+    const uint64_t bytes = std::filesystem::file_size(reader_.path(), error);
+    segment_bytes_ = error ? 0 : bytes;
+    translation_.BeginSegment();
+  }
+
+  Status ReplayFrame(const journal::Frame& frame) {
+    journal::EntryReader entries(frame.body);
+    while (const std::optional<journal::Entry> entry = entries.Next()) {
+      Status status = entry->kind == journal::EntryKind::kRecord ? ReplayRecord(entry->content)
+                                                                 : translation_.Define(*entry);
+      if (!status.ok()) return At(frame, status);
+    }
+    if (!entries.is_at_end()) return At(frame, Invalid("an entry that does not end"));
+    return Status::Ok();
+  }
+
+  Status ReplayRecord(std::span<const std::byte> content) {
+    if (!journal::IsRecord(content)) return Invalid("an entry that is no record");
+    scratch_.resize(content.size() / sizeof(uint64_t) + 1);
+    std::memcpy(scratch_.data(), content.data(), content.size());
+    const std::span<std::byte> record(reinterpret_cast<std::byte*>(scratch_.data()),
+                                      content.size());
+    const journal::RecordView view(record);
+    recovered_.last = std::max(recovered_.last, view.record_time());
+    ++recovered_.records;
+    if (view.kind() == journal::RecordKind::kEffectsSent) {
+      journal::ForEachSent(view.payload(), [this](EffectId id) { gate_.MarkDone(id); });
+      return Status::Ok();
+    }
+    GEMEL_TRY(translation_.Apply(record));
+    while (!sequencer_.Replay(record)) sequencer_.WaitForRoom(kRoomPatience);
+    return Status::Ok();
+  }
+
+  // Which frame it is that can't be replayed, and what can be done.
+  Status At(const journal::Frame& frame, const Status& status) const {
+    if (status.code() == Code::kNotFound) {
+      return Invalid(fmt::format(
+          "{}: the record {:x} is of {}, which the configuration has no more: start with one that "
+          "has it until `gemel` is ready, then stop and take it out",
+          reader_.path().string(), frame.first, status.message()));
+    }
+    return Damaged(fmt::format("{}: the frame {:x} holds {}", reader_.path().string(), frame.first,
+                               status.message()));
+  }
+
+  void SayProgress() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - said_ < kSayEvery) return;
+    said_ = now;
+    log::Info("recovering={:.0f}% records={}", 100 * progress_.share(), recovered_.records);
+  }
+
+  journal::JournalReader reader_;
+  journal::Translation translation_;
+  journal::Sequencer& sequencer_;
+  effects::Gate& gate_;
+  RecoveryProgress& progress_;
+  Recovered recovered_;
+  Lsn segment_ = kNoLsn;
+  uint64_t before_segment_ = 0;
+  uint64_t segment_bytes_ = 0;
+  std::vector<uint64_t> scratch_;  // aligned
+  std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+Result<Recovered> Recover(const std::filesystem::path& journal, const journal::Catalog& catalog,
+                          Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
+                          RecoveryProgress& progress) {
+  GEMEL_TRY_LET(const std::vector<std::filesystem::path> segments, journal::FindSegments(journal));
+  uint64_t total = 0;
+  for (const std::filesystem::path& segment : segments) {
+    std::error_code error;
+    const uint64_t bytes = std::filesystem::file_size(segment, error);
+    if (!error) total += bytes;
+  }
+  progress.bytes_total.store(total);
+  GEMEL_TRY_LET(journal::JournalReader reader, journal::JournalReader::Open(journal));
+  return Replayer(std::move(reader), catalog, symbols, sequencer, gate, progress).Run();
+}
+
+}  // namespace gemel::store

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+
+#include "gateway/base/status.h"
+#include "gateway/base/symbols.h"
+#include "gateway/effects/gate.h"
+#include "gateway/journal/frame.h"
+#include "gateway/journal/journal.h"
+#include "gateway/journal/sequencer.h"
+
+namespace gemel::store {
+
+// How far recovery is, for those who wait. Any thread reads.
+struct RecoveryProgress {
+  std::atomic<uint64_t> bytes{0};  // of segments, read
+  std::atomic<uint64_t> bytes_total{0};
+  double share() const {
+    const uint64_t total = bytes_total.load();
+    return total == 0 ? 1 : static_cast<double>(bytes.load()) / static_cast<double>(total);
+  }
+};
+
+// What recovery has found.
+struct Recovered {
+  journal::JournalEnd end;  // where the journal goes on
+  Time last = kNoTime;      // record time of the last record
+  uint64_t records = 0;     // replayed
+  uint64_t torn_bytes = 0;  // cut off the end: of frames that were being written
+  uint64_t lost_segments = 0;
+};
+
+// Gives the twins the state that they had: reads the journal from its oldest segment and hands each
+// record to its shard again, through the code that applied it first. What the shards decide
+// meanwhile is held in the gate, less what the journal says is done with. Returns when everything
+// is applied. Damaged, naming file and place, if the journal is not what was written; Invalid if it
+// holds a record of a model or route that the catalog lacks; Unavailable if the disk fails.
+// REQUIRES: the sequencer's shards run, no journal is attached to it, nothing else is appended
+Result<Recovered> Recover(const std::filesystem::path& journal, const journal::Catalog& catalog,
+                          Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
+                          RecoveryProgress& progress);
+
+}  // namespace gemel::store

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace gemel::twin {
+
+// Which of the last messages of one twin and route were applied, to recognise one that comes again.
+// By ids: the last `window` of them. By sequence numbers: the highest, and which of the `window`
+// below it came. One thread.
+class RepeatWindow {
+ public:
+  RepeatWindow() = default;
+  // As parts() gave it. REQUIRES: window > 0
+  RepeatWindow(uint64_t next, std::vector<uint64_t> words)
+      : next_(next), words_(std::move(words)) {}
+
+  // Whether this id was among the last ones; it is the newest of them afterwards, if it was not.
+  // REQUIRES: window > 0, always the same
+  bool HasSeenId(uint64_t id, size_t window) {
+    if (std::ranges::find(words_, id) != words_.end()) return true;
+    if (words_.size() < window) {
+      words_.push_back(id);
+    } else {
+      words_[next_++ % window] = id;
+    }
+    return false;
+  }
+
+  // Whether this number came already. A number below the window is a sequence that began anew (a
+  // device that was restarted), because a broker sends nothing again that is so old. REQUIRES: as
+  // above
+  bool HasSeenNumber(uint64_t number, size_t window) {
+    const size_t words = (window + kWordBits - 1) / kWordBits;
+    const uint64_t span = words * kWordBits;
+    const bool is_first = words_.empty();
+    if (is_first) words_.resize(words);
+    if (is_first || number + span <= next_ || number >= next_ + span) {
+      std::ranges::fill(words_, 0);
+      next_ = number;
+    } else {
+      for (; next_ < number; ++next_) Clear(next_ + 1);
+    }
+    if ((words_[Word(number)] & Bit(number)) != 0) return true;
+    words_[Word(number)] |= Bit(number);
+    return false;
+  }
+
+  // What it consists of, to be saved.
+  uint64_t next() const { return next_; }
+  const std::vector<uint64_t>& words() const { return words_; }
+
+ private:
+  static constexpr size_t kWordBits = 64;
+  size_t Word(uint64_t number) const { return number / kWordBits % words_.size(); }
+  static uint64_t Bit(uint64_t number) { return uint64_t{1} << number % kWordBits; }
+  void Clear(uint64_t number) { words_[Word(number)] &= ~Bit(number); }
+
+  // By ids: how often the ring was overwritten. By numbers: the highest.
+  uint64_t next_ = 0;
+  // By ids: a ring of them. By numbers: a bit each, of a ring of whole words.
+  std::vector<uint64_t> words_;
+};
+
+}  // namespace gemel::twin
