@@ -34,6 +34,7 @@ mqtt::Connection ToConnection(const config::Mqtt& mqtt) {
 
 constexpr const char* kOffline = R"({"state":"offline"})";
 constexpr std::chrono::milliseconds kStuckPoll{20};
+constexpr std::chrono::milliseconds kDrainPoll{10};
 
 journal::Catalog CatalogOf(const twin::World& world) {
   journal::Catalog catalog{.models = {}, .routes = {}, .symbols = world.symbols};
@@ -71,7 +72,6 @@ Status Gateway::Start() {
   since_ms_ = Milliseconds(clock_.Now());
   MakeParts();
   GEMEL_TRY(StartHttp());
-  shards_->Start(*sequencer_);
   GEMEL_TRY(RecoverTwins());
   PublishStatus();
   sender_->Start();
@@ -83,21 +83,39 @@ Status Gateway::Start() {
       std::make_unique<Admission>(Admission::Hooks{.why_held = [this] { return WhyHeld(); },
                                                    .stop = [this] { receiver_->Stop(); },
                                                    .start = [this] { return StartReceiver(); }});
+  snapshots_ = std::make_unique<store::Snapshots>(
+      *store_,
+      store::Store::Sources{.sequencer = *sequencer_,
+                            .journal = *journal_,
+                            .effects = [this] { return sender_->Unacknowledged(); }},
+      store::SnapshotOptions{.every = config_.store.snapshot_every, .on_durable = {}});
   return Status::Ok();
 }
 
 Status Gateway::RecoverTwins() {
+  GEMEL_TRY_LET(store_, store::Store::Open(config_.store.path, compiled_->world, *shards_));
+  GEMEL_TRY_LET(const store::Restored restored, store_->Restore(gate_));
+  if (restored.highest >= MakeLsn(epoch_->number(), 0)) {
+    return Damaged(
+        fmt::format("{}: it knows records of epoch {}, and the journal in {} is in epoch {}: they "
+                    "do not belong "
+                    "together. Restore the journal, or move the database away as well",
+                    config_.store.path.string(), restored.highest >> kLsnCounterBits,
+                    config_.journal.path.string(), epoch_->number()));
+  }
+  shards_->Start(*sequencer_);
   const journal::Catalog catalog = CatalogOf(compiled_->world);
-  GEMEL_TRY_LET(
-      const store::Recovered recovered,
-      store::Recover(config_.journal.path, catalog, symbols_, *sequencer_, gate_, recovery_));
+  GEMEL_TRY_LET(const store::Recovered recovered,
+                store::Recover({.journal = config_.journal.path, .checkpoint = restored.checkpoint},
+                               catalog, symbols_, *sequencer_, gate_, recovery_));
   GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
                                                   .sync_every = config_.journal.sync_every},
                                                  recovered.end));
   sequencer_->Attach(*journal_, catalog, recovered.last);
   const uint64_t unsent = gate_.Open(sequencer_->Now());
   has_recovered_ = true;
-  log::Info("recovered=true records={} twins={} unsent={}", recovered.records, twins(), unsent);
+  log::Info("recovered=true restored={} records={} twins={} unsent={}", restored.twins,
+            recovered.records, twins(), unsent);
   if (recovered.torn_bytes > 0 || recovered.lost_segments > 0) {
     log::Warning("journal=cut bytes={} segments={} because={}", recovered.torn_bytes,
                  recovered.lost_segments,
@@ -201,8 +219,11 @@ bool Gateway::Stop(std::chrono::milliseconds patience) {
   // which keeps what comes meanwhile.
   if (receiver_) receiver_->Stop();
   if (server_) server_->Stop();
-  if (shards_) shards_->DrainAndStop();
+  while (sequencer_ && sequencer_->lag() > 0) sequencer_->WaitForRoom(kDrainPoll);
   const bool is_drained = !sender_ || sender_->DrainAndStop(patience);
+  if (snapshots_) snapshots_->Stop();
+  if (shards_) shards_->DrainAndStop();
+  snapshots_.reset();
   shards_.reset();
   return is_drained;
 }

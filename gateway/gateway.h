@@ -28,6 +28,8 @@
 #include "gateway/journal/sequencer.h"
 #include "gateway/mqtt/client.h"
 #include "gateway/store/recovery.h"
+#include "gateway/store/snapshots.h"
+#include "gateway/store/store.h"
 #include "gateway/twin/shard_set.h"
 
 namespace gemel {
@@ -92,11 +94,13 @@ class Gateway {
   std::unique_ptr<mqtt::Publisher> publisher_;
   std::unique_ptr<effects::Sender> sender_;
   std::unique_ptr<twin::ShardSet> shards_;
+  std::unique_ptr<store::Store> store_;
   std::unique_ptr<journal::Sequencer> sequencer_;
   std::unique_ptr<ingest::Intake> intake_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<mqtt::Receiver> receiver_;
   std::unique_ptr<Admission> admission_;
+  std::unique_ptr<store::Snapshots> snapshots_;
 };
 
 }  // namespace gemel

@@ -114,6 +114,13 @@ struct Journal {
   friend bool operator==(const Journal&, const Journal&) = default;
 };
 
+struct Store {
+  std::filesystem::path path = "/var/lib/gemel/gemel.db";
+  std::chrono::milliseconds snapshot_every{1'000};
+
+  friend bool operator==(const Store&, const Store&) = default;
+};
+
 struct Http {
   Endpoint listen{.host = "127.0.0.1", .port = 8080};  // port 0: the system chooses
   std::vector<std::string> hosts;  // names or addresses; IPv6 without its brackets
@@ -148,6 +155,7 @@ struct Config {
   uint32_t shards = DefaultShards();
   Overload overload = Overload::kBlock;
   Journal journal;
+  Store store;
   Http http;
   Limits limits;
   Log log;

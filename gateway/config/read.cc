@@ -266,6 +266,9 @@ Result<Config> Read(const json& document, const path& base_dir, const Origin& or
   config.shards = root.Number("shards", base.shards);
   config.overload = root.OneOf("overload", kOverloads, base.overload);
   config.journal = ReadJournal(root.Sub("journal"));
+  const Section store = root.Sub("store");
+  config.store = {.path = store.File("path", base.store.path),
+                  .snapshot_every = store.Duration("snapshot_every", base.store.snapshot_every)};
   GEMEL_TRY_LET(config.http, ReadHttp(root.Sub("http"), origin));
   const Section limits = root.Sub("limits");
   config.limits = {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "gateway/base/lsn.h"
@@ -23,6 +24,22 @@ struct Effect {
   Duration lifetime{0};
   std::string_view topic;
   std::string_view payload;
+};
+
+// An effect with its texts.
+struct OwnedEffect {
+  explicit OwnedEffect(const Effect& from)
+      : effect(from), topic(from.topic), payload(from.payload) {}
+  Effect view() const {
+    Effect viewed = effect;
+    viewed.topic = topic;
+    viewed.payload = payload;
+    return viewed;
+  }
+
+  Effect effect;  // its views are not valid
+  std::string topic;
+  std::string payload;
 };
 
 // Where effects go: the outbox, or what a test or a replay collects them in.

@@ -16,7 +16,14 @@ void Gate::Append(const Effect& effect) {
     if (!effect.has_more) done_.erase(done);
     return;
   }
-  held_[key].push_back({effect, std::string(effect.topic), std::string(effect.payload)});
+  if (!restored_.contains(key)) held_[key].emplace_back(effect);
+}
+
+void Gate::Restore(const Effect& effect) {
+  const Key key{effect.id.lsn, effect.id.ordinal};
+  const std::lock_guard lock(mutex_);
+  restored_.insert(key);
+  held_[key].emplace_back(effect);
 }
 
 void Gate::MarkDone(EffectId id) {
@@ -35,10 +42,8 @@ void Gate::MarkDone(EffectId id) {
 uint64_t Gate::Open(Time now) {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, messages] : held_) {
-    for (const Held& held : messages) {
-      Effect effect = held.effect;
-      effect.topic = held.topic;
-      effect.payload = held.payload;
+    for (const OwnedEffect& held : messages) {
+      Effect effect = held.view();
       if (effect.lifetime > Duration::zero())
         effect.lifetime = std::max(effect.lifetime - (now - effect.decided), Duration{1});
       to_.Append(effect);
@@ -46,6 +51,7 @@ uint64_t Gate::Open(Time now) {
   }
   const uint64_t effects = held_.size();
   held_.clear();
+  restored_.clear();
   done_.clear();
   is_open_.store(true, std::memory_order_release);
   to_.Flush();

@@ -26,6 +26,9 @@ class Gate final : public Sink {
     if (is_open_.load(std::memory_order_acquire)) to_.Flush();
   }
 
+  // An effect that was saved while it waited: held, and not to be decided once more. Of one id in
+  // their order. REQUIRES: closed
+  void Restore(const Effect& effect);
   // Any thread, before or after the effect itself comes. REQUIRES: closed
   void MarkDone(EffectId id);
   // Lets what is held through, in the order of the ids. What has expired meanwhile, `now` being
@@ -34,18 +37,14 @@ class Gate final : public Sink {
   uint64_t Open(Time now);
 
  private:
-  struct Held {
-    Effect effect;  // without its texts
-    std::string topic;
-    std::string payload;
-  };
   using Key = std::pair<Lsn, uint32_t>;
 
   Sink& to_;
   std::atomic<bool> is_open_{false};
   // A lock, because shards and the reader of the journal meet here; only while it is closed.
   std::mutex mutex_;
-  std::map<Key, std::vector<Held>> held_;
+  std::map<Key, std::vector<OwnedEffect>> held_;
+  std::set<Key> restored_;
   std::set<Key> done_;  // and not come yet
 };
 

@@ -59,6 +59,11 @@ void Outbox::Append(const Effect& effect) {
   has_some_.store(true, std::memory_order_release);
 }
 
+std::vector<std::byte> Outbox::Waiting() {
+  const std::lock_guard lock(mutex_);
+  return waiting_;
+}
+
 bool Outbox::Take(std::vector<std::byte>& batch) {
   batch.clear();
   const std::lock_guard lock(mutex_);

@@ -33,6 +33,8 @@ class Outbox final : public Sink {
   bool is_over() const { return bytes() > bytes_max_; }
   uint64_t dead_letters_dropped() const { return dead_letters_dropped_.value(); }
 
+  // Any thread. What was appended and not taken yet.
+  std::vector<std::byte> Waiting();
   // Effects thread. Exchanges what was appended for an empty buffer. False if there was nothing.
   bool Take(std::vector<std::byte>& batch);
   bool is_empty() const { return !has_some_.load(std::memory_order_acquire); }

@@ -81,6 +81,7 @@ void Sender::Run() {
       break;
     }
     if (std::chrono::steady_clock::now() >= stop_at_) break;
+    const std::lock_guard lock(flights_mutex_);
     CollectAcknowledgements(kCollectEvery);
   }
   ReportDone(true);
@@ -88,6 +89,7 @@ void Sender::Run() {
 }
 
 void Sender::RunOnce() {
+  std::unique_lock lock(flights_mutex_);
   TakeBatch();
   if (is_connected_) Send();  // first: devices wait for it
   CollectAcknowledgements(milliseconds(0));
@@ -100,13 +102,42 @@ void Sender::RunOnce() {
   if (publisher_.is_connected()) return;
   NoticeLoss();
   if (now < next_attempt_) return;
-  Connect();
+  lock.unlock();
+  const Status status = publisher_.Connect();
+  lock.lock();
+  NoticeConnect(status);
   if (is_connected_) Send();
 }
 
 void Sender::Send() {
   if (has_new_status_.exchange(false) && !SendStatus()) has_new_status_.store(true);
   if (!SendWaiting() && !publisher_.is_connected()) NoticeLoss();
+}
+
+std::vector<OwnedEffect> Sender::Unacknowledged() {
+  std::vector<OwnedEffect> effects;
+  const auto add = [&effects](const Effect& effect) {
+    if (effect.kind != EffectKind::kDeadLetter) effects.emplace_back(effect);
+  };
+  const std::lock_guard lock(flights_mutex_);  // so that nothing moves from the outbox to here
+  for (const Flight& flight : flights_) {
+    if (flight.is_done) continue;
+    add({.id = flight.id,
+         .kind = flight.kind,
+         .model = flight.model,
+         .is_retained = flight.message.is_retained,
+         .has_more = flight.has_more,
+         .decided = flight.decided,
+         .lifetime = flight.lifetime,
+         .topic = flight.message.topic,
+         .payload = flight.message.payload});
+  }
+  const std::vector<std::byte> waiting = outbox_.Waiting();
+  BatchReader reader(waiting);
+  Effect effect;
+  size_t bytes = 0;
+  while (reader.Next(effect, bytes)) add(effect);
+  return effects;
 }
 
 void Sender::NoticeLoss() {
@@ -117,8 +148,8 @@ void Sender::NoticeLoss() {
   next_attempt_ = now + backoff_.Next(kDelayAfterLossMax);
 }
 
-void Sender::Connect() {
-  if (Status status = publisher_.Connect(); !status.ok()) {
+void Sender::NoticeConnect(const Status& status) {
+  if (!status.ok()) {
     if (!has_failed_)
       log::Warning("publisher=unreachable because={}", log::Quoted(status.message()));
     has_failed_ = true;
@@ -169,6 +200,8 @@ void Sender::TakeBatch() {
                         .model = effect.model,
                         .id = effect.id,
                         .has_more = effect.has_more,
+                        .decided = effect.decided,
+                        .lifetime = effect.lifetime,
                         .bytes = bytes});
   }
 }

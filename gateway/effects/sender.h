@@ -67,6 +67,9 @@ class Sender {
   // Any thread.
   bool is_connected() const { return is_connected_.load(std::memory_order_relaxed); }
   const SenderStats& stats() const { return stats_; }
+  // Any thread. Copies of all effects that the broker has not acknowledged, in order, without dead
+  // letters.
+  std::vector<OwnedEffect> Unacknowledged();
 
  private:
   // An effect on its way.
@@ -78,6 +81,8 @@ class Sender {
     uint16_t model = 0;
     EffectId id;
     bool has_more = false;
+    Time decided = kNoTime;
+    Duration lifetime{0};
     bool is_sent = false;
     bool is_done = false;
     size_t bytes = 0;  // as the outbox counts it
@@ -85,7 +90,7 @@ class Sender {
 
   void Run();
   void RunOnce();
-  void Connect();
+  void NoticeConnect(const Status& status);
   void NoticeLoss();
   void Send();
   bool SendStatus();
@@ -118,8 +123,11 @@ class Sender {
   std::string status_;
   std::atomic<bool> has_new_status_{false};
 
-  // Effects thread only.
+  // Held by the effects thread but while it rests or connects, and by whoever looks for what is not
+  // acknowledged: rare, and never while it waits for something else.
+  std::mutex flights_mutex_;
   std::deque<Flight> flights_;
+  // Effects thread only.
   size_t waiting_from_ = 0;  // index of the first flight that is not on its way
   std::vector<std::byte> batch_;
   std::vector<mqtt::Publisher::Token> tokens_;

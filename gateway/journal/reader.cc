@@ -9,9 +9,19 @@
 
 namespace gemel::journal {
 
-Result<JournalReader> JournalReader::Open(const std::filesystem::path& folder) {
+Result<JournalReader> JournalReader::Open(const std::filesystem::path& folder,
+                                          std::optional<Lsn> after) {
   GEMEL_TRY_LET(std::vector<std::filesystem::path> paths, FindSegments(folder));
-  return JournalReader(std::move(paths));
+  if (after) {
+    const auto is_behind = [after](const std::filesystem::path& path) {
+      return *LsnOfName(path.filename().string()) > *after;
+    };
+    const auto first = std::ranges::find_if(paths, is_behind);
+    if (first != paths.begin()) paths.erase(paths.begin(), std::prev(first));
+  }
+  JournalReader reader(std::move(paths));
+  reader.after_ = after;
+  return reader;
 }
 
 Result<std::optional<Frame>> JournalReader::Next() {
@@ -46,6 +56,10 @@ Status JournalReader::OpenNext() {
   GEMEL_TRY_LET(SegmentReader next, SegmentReader::Open(paths_[next_]));
   const SegmentHead& head = next.head();
   const bool is_oldest = next_ == 0;
+  if (is_oldest && after_ && head.first > *after_ && head.previous_last > *after_) {
+    return Damaged(fmt::format("{}: what was written from {:x} to {:x} is missing before it",
+                               paths_[next_].string(), *after_ + 1, head.previous_last));
+  }
   if (!is_oldest && head.previous != end_.segment) {
     return Damaged(fmt::format("{}: it follows segment {}, which is missing",
                                paths_[next_].string(), SegmentName(head.previous)));

@@ -17,8 +17,11 @@ namespace gemel::journal {
 // changed before it is believed. One thread.
 class JournalReader {
  public:
-  // Unavailable if the folder can't be read. A folder without segments is an empty journal.
-  static Result<JournalReader> Open(const std::filesystem::path& folder);
+  // Unavailable if the folder can't be read. A folder without segments is an empty journal. With
+  // `after`, begins with the segment that holds what follows that LSN, and Next is Damaged if some
+  // of it is gone; without it, the oldest segment that is there is the beginning.
+  static Result<JournalReader> Open(const std::filesystem::path& folder,
+                                    std::optional<Lsn> after = std::nullopt);
 
   // The next frame; lives until the next call. Nothing at the end. Damaged, naming file and place,
   // if a segment is missing between two others, if frames are missing at a segment's end, if one is
@@ -45,6 +48,7 @@ class JournalReader {
   Status EndEarly(std::string damage);
 
   std::vector<std::filesystem::path> paths_;
+  std::optional<Lsn> after_;
   size_t next_ = 0;  // of paths_
   std::filesystem::path path_;
   std::optional<SegmentReader> segment_;

@@ -203,6 +203,11 @@ JournalPlace Sequencer::CatchUp(uint32_t shard, JournalPlace reached) {
   return end;
 }
 
+Lsn Sequencer::last() {
+  const std::lock_guard lock(mutex_);
+  return MakeLsn(epoch_, counter_);
+}
+
 uint64_t Sequencer::lag() const {
   // Read first, so that what is applied meanwhile makes it smaller, not wrong.
   const uint64_t handed = handed_bytes_.load(std::memory_order_relaxed);

@@ -57,6 +57,8 @@ class Sequencer {
   // no room now. REQUIRES: no journal is attached yet; IsRecord(record); in the order of the LSN
   bool Replay(std::span<const std::byte> record);
 
+  // LSN of the last record; of none, but above all of earlier starts, before the first one.
+  Lsn last();
   // Why the disk has failed. REQUIRES: Append gave kFailed
   std::string failure() const { return journal_->failure(); }
 

@@ -80,6 +80,12 @@ void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& v
   }
 }
 
+void WriteChoice(const gemel_field& field, std::byte* state, std::string_view text) {
+  for (uint32_t choice = 0; choice < field.choices_count; ++choice) {
+    if (text == field.choices[choice]) Store(state + field.offset, static_cast<uint8_t>(choice));
+  }
+}
+
 gemel_value ReadValue(const gemel_field& field, const std::byte* state) {
   const std::byte* at = state + field.offset;
   if (field.time_offset != GEMEL_NO_OFFSET &&

@@ -15,6 +15,9 @@ namespace gemel::model {
 // REQUIRES: the value's type is the field's, or null.
 void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& value);
 
+// Writes a symbol that has choices, by its text; one that is no choice leaves the state as it is.
+void WriteChoice(const gemel_field& field, std::byte* state, std::string_view text);
+
 // Reads the value; GEMEL_NULL if it is the type's null, or a timed field that was never reported.
 // Text points into the state. A symbol with choices reads as text.
 gemel_value ReadValue(const gemel_field& field, const std::byte* state);

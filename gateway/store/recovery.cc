@@ -17,9 +17,11 @@ constexpr std::chrono::seconds kSayEvery{5};
 
 class Replayer {
  public:
-  Replayer(journal::JournalReader reader, const journal::Catalog& catalog, Symbols& symbols,
-           journal::Sequencer& sequencer, effects::Gate& gate, RecoveryProgress& progress)
+  Replayer(journal::JournalReader reader, Lsn checkpoint, const journal::Catalog& catalog,
+           Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
+           RecoveryProgress& progress)
       : reader_(std::move(reader)),
+        checkpoint_(checkpoint),
         translation_(catalog, symbols),
         sequencer_(sequencer),
         gate_(gate),
@@ -71,6 +73,7 @@ class Replayer {
                                       content.size());
     const journal::RecordView view(record);
     recovered_.last = std::max(recovered_.last, view.record_time());
+    if (view.lsn() <= checkpoint_) return Status::Ok();
     ++recovered_.records;
     if (view.kind() == journal::RecordKind::kEffectsSent) {
       journal::ForEachSent(view.payload(), [this](EffectId id) { gate_.MarkDone(id); });
@@ -101,6 +104,7 @@ class Replayer {
   }
 
   journal::JournalReader reader_;
+  const Lsn checkpoint_;
   journal::Translation translation_;
   journal::Sequencer& sequencer_;
   effects::Gate& gate_;
@@ -115,10 +119,11 @@ class Replayer {
 
 }  // namespace
 
-Result<Recovered> Recover(const std::filesystem::path& journal, const journal::Catalog& catalog,
+Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
                           RecoveryProgress& progress) {
-  GEMEL_TRY_LET(const std::vector<std::filesystem::path> segments, journal::FindSegments(journal));
+  GEMEL_TRY_LET(const std::vector<std::filesystem::path> segments,
+                journal::FindSegments(source.journal));
   uint64_t total = 0;
   for (const std::filesystem::path& segment : segments) {
     std::error_code error;
@@ -126,8 +131,10 @@ Result<Recovered> Recover(const std::filesystem::path& journal, const journal::C
     if (!error) total += bytes;
   }
   progress.bytes_total.store(total);
-  GEMEL_TRY_LET(journal::JournalReader reader, journal::JournalReader::Open(journal));
-  return Replayer(std::move(reader), catalog, symbols, sequencer, gate, progress).Run();
+  GEMEL_TRY_LET(journal::JournalReader reader,
+                journal::JournalReader::Open(source.journal, source.checkpoint));
+  return Replayer(std::move(reader), source.checkpoint, catalog, symbols, sequencer, gate, progress)
+      .Run();
 }
 
 }  // namespace gemel::store

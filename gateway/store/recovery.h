@@ -32,13 +32,19 @@ struct Recovered {
   uint64_t lost_segments = 0;
 };
 
-// Gives the twins the state that they had: reads the journal from its oldest segment and hands each
-// record to its shard again, through the code that applied it first. What the shards decide
+struct RecoverySource {
+  std::filesystem::path journal;
+  Lsn checkpoint =
+      kNoLsn;  // up to which every twin was restored; from the beginning where none was
+};
+
+// Gives the twins the state that they had: reads the journal from behind the checkpoint and hands
+// each record to its shard again, through the code that applied it first. What the shards decide
 // meanwhile is held in the gate, less what the journal says is done with. Returns when everything
 // is applied. Damaged, naming file and place, if the journal is not what was written; Invalid if it
 // holds a record of a model or route that the catalog lacks; Unavailable if the disk fails.
 // REQUIRES: the sequencer's shards run, no journal is attached to it, nothing else is appended
-Result<Recovered> Recover(const std::filesystem::path& journal, const journal::Catalog& catalog,
+Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
                           RecoveryProgress& progress);
 

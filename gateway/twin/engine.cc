@@ -51,6 +51,13 @@ void Engine::Apply(const journal::RecordView& record) {
     case journal::RecordKind::kEffectsSent:
       break;
   }
+  applied_ = record.lsn();
+}
+
+Twin& Engine::Restore(uint16_t model, uint64_t key_hash, std::string_view id) {
+  ++twins_;
+  stats_[model]->twins_created.Add();
+  return tables_[model]->Create(key_hash, id);
 }
 
 void Engine::ApplyTelemetry(const journal::RecordView& record) {
@@ -63,7 +70,9 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
 
   bool is_new = false;
   Twin* twin = FindOrCreate(record, is_new);
-  if (twin == nullptr) return;
+  if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;
+  twin->applied_lsn = record.lsn();
+  tables_[record.model()]->MarkDirty(*twin);
   if (IsRepeat(record, route, *twin)) {
     stats.repeated.Add();
     return;
@@ -82,7 +91,6 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
     return;
   }
   if (!is_late) seen = record.event_time();
-  twin->applied_lsn = record.lsn();
   twin->last_telemetry = record.record_time();
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();

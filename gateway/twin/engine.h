@@ -44,8 +44,13 @@ class Engine {
   // World and sink outlive the engine.
   Engine(const World& world, effects::Sink& sink);
 
-  // Applies the next record. REQUIRES: the engine's records come in the order of their LSN.
+  // Applies the next record; nothing happens if its twin has seen it. REQUIRES: the engine's
+  // records come in the order of their LSN.
   void Apply(const journal::RecordView& record);
+  // Makes a twin in its model's default state, for whoever has saved one. REQUIRES: there is none
+  Twin& Restore(uint16_t model, uint64_t key_hash, std::string_view id);
+  // Of the last record; kNoLsn before the first one.
+  Lsn applied() const { return applied_; }
   // Hints that this record will come soon; the second a few records before Apply, see TwinTable.
   void PrefetchIndex(const journal::RecordView& record) const {
     tables_[record.model()]->PrefetchIndex(record.key_hash());
@@ -103,6 +108,7 @@ class Engine {
   std::string topic_;
   std::string payload_;
   uint32_t ordinal_ = 0;
+  Lsn applied_ = kNoLsn;
   size_t twins_ = 0;  // of all models
 };
 

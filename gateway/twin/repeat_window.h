@@ -12,14 +12,17 @@ namespace gemel::twin {
 // below it came. One thread.
 class RepeatWindow {
  public:
+  enum class Kind : uint8_t { kUnused, kIds, kNumbers };
+
   RepeatWindow() = default;
-  // As parts() gave it. REQUIRES: window > 0
-  RepeatWindow(uint64_t next, std::vector<uint64_t> words)
-      : next_(next), words_(std::move(words)) {}
+  // As its parts were saved.
+  RepeatWindow(Kind kind, uint64_t next, std::vector<uint64_t> words)
+      : kind_(kind), next_(next), words_(std::move(words)) {}
 
   // Whether this id was among the last ones; it is the newest of them afterwards, if it was not.
   // REQUIRES: window > 0, always the same
   bool HasSeenId(uint64_t id, size_t window) {
+    Become(Kind::kIds);
     if (std::ranges::find(words_, id) != words_.end()) return true;
     if (words_.size() < window) {
       words_.push_back(id);
@@ -33,10 +36,10 @@ class RepeatWindow {
   // device that was restarted), because a broker sends nothing again that is so old. REQUIRES: as
   // above
   bool HasSeenNumber(uint64_t number, size_t window) {
-    const size_t words = (window + kWordBits - 1) / kWordBits;
-    const uint64_t span = words * kWordBits;
+    Become(Kind::kNumbers);
     const bool is_first = words_.empty();
-    if (is_first) words_.resize(words);
+    if (is_first) words_.resize((window + kWordBits - 1) / kWordBits);
+    const uint64_t span = words_.size() * kWordBits;
     if (is_first || number + span <= next_ || number >= next_ + span) {
       std::ranges::fill(words_, 0);
       next_ = number;
@@ -49,15 +52,22 @@ class RepeatWindow {
   }
 
   // What it consists of, to be saved.
+  Kind kind() const { return kind_; }
   uint64_t next() const { return next_; }
   const std::vector<uint64_t>& words() const { return words_; }
 
  private:
   static constexpr size_t kWordBits = 64;
+  // What was remembered of a route that was recognised otherwise means nothing now.
+  void Become(Kind kind) {
+    if (kind_ == kind) return;
+    *this = RepeatWindow(kind, 0, {});
+  }
   size_t Word(uint64_t number) const { return number / kWordBits % words_.size(); }
   static uint64_t Bit(uint64_t number) { return uint64_t{1} << number % kWordBits; }
   void Clear(uint64_t number) { words_[Word(number)] &= ~Bit(number); }
 
+  Kind kind_ = Kind::kUnused;
   // By ids: how often the ring was overwritten. By numbers: the highest.
   uint64_t next_ = 0;
   // By ids: a ring of them. By numbers: a bit each, of a ring of whole words.

@@ -38,6 +38,12 @@ class Shard {
   // the shard has ended: the slice never runs then.
   bool Ask(Slice slice);
 
+  // REQUIRES: not started
+  Engine& idle_engine() { return engine_; }
+  // Shard thread: whether all that was appended before is applied.
+  bool has_caught_up(const journal::Sequencer& sequencer) const {
+    return !sequencer.IsBehind(index_) && mailbox_.is_empty();
+  }
   // For counters only: other state belongs to the thread.
   const Engine& engine() const { return engine_; }
   size_t bytes_waiting() const { return mailbox_.bytes_waiting(); }

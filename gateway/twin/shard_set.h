@@ -43,6 +43,11 @@ class ShardSet {
   // us.
   void Scan(uint16_t model, const std::function<void(uint32_t shard, Twin& twin)>& visit);
 
+  // As Shard::Ask.
+  bool Ask(uint32_t shard, Shard::Slice slice) { return shards_[shard]->Ask(std::move(slice)); }
+  // REQUIRES: not started
+  Engine& engine(uint32_t shard) { return shards_[shard]->idle_engine(); }
+
   size_t size() const { return shards_.size(); }
   const Shard& operator[](size_t index) const { return *shards_[index]; }
   // Twins of a model that were created and not deleted; exact when no message is on its way.

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -38,8 +39,9 @@ void* MapHugePage() {
 
 }  // namespace
 
-Twin::Twin(uint64_t key_hash, std::string_view id)
-    : key_hash_(key_hash), id_size_(static_cast<uint8_t>(id.size())) {
+Twin::Twin(uint64_t key_hash, std::string_view id, uint32_t slot)
+    : key_hash_(key_hash), slot_(slot & 0xFFFFFF), id_size_(id.size() & 0xFF) {
+  static_assert(kIdBytesMax <= 0xFF && TwinTable::kSlotsMax == 0x1000000, "its bits");
   GEMEL_ASSERT(!id.empty() && id.size() <= kIdBytesMax);
   if (id.size() > kIdBytesInline) id_.far = new char[id.size()];
   std::memcpy(id.size() > kIdBytesInline ? id_.far : id_.near, id.data(), id.size());
@@ -100,10 +102,12 @@ Twin& TwinTable::Create(uint64_t key_hash, std::string_view id) {
     free_.pop_back();
   } else {
     if (slots_ == chunks_.size() * kChunkSlots) AddChunk();
+    GEMEL_ASSERT(slots_ < kSlotsMax);
     ++slots_;
     is_used_.push_back(false);
+    if (slot / kDirtyBits == dirty_.size()) dirty_.push_back(0);
   }
-  Twin* twin = new (TwinAt(slot)) Twin(key_hash, id);
+  Twin* twin = new (TwinAt(slot)) Twin(key_hash, id, static_cast<uint32_t>(slot));
   model_.Construct(twin->state());
   is_used_[slot] = true;
   index_.insert(static_cast<uint32_t>(slot));
@@ -117,7 +121,26 @@ void TwinTable::Delete(Twin& twin) {
   index_.erase(found);
   twin.~Twin();
   is_used_[slot] = false;
+  dirty_[slot / kDirtyBits] &= ~(uint64_t{1} << slot % kDirtyBits);
   free_.push_back(slot);
+}
+
+void TwinTable::MarkAllDirty() {
+  for (size_t slot = 0; slot < slots_; ++slot) {
+    if (is_used_[slot]) MarkDirty(*TwinAt(slot));
+  }
+}
+
+size_t TwinTable::TakeDirty(size_t from) {
+  for (size_t word = from / kDirtyBits; word < dirty_.size(); ++word) {
+    uint64_t bits = dirty_[word];
+    if (word == from / kDirtyBits) bits &= ~uint64_t{0} << from % kDirtyBits;
+    if (bits == 0) continue;
+    const auto bit = static_cast<size_t>(std::countr_zero(bits));
+    dirty_[word] &= ~(uint64_t{1} << bit);
+    return word * kDirtyBits + bit;
+  }
+  return slots_;
 }
 
 Twin* TwinTable::At(size_t slot) { return is_used_[slot] ? TwinAt(slot) : nullptr; }

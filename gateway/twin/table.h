@@ -20,19 +20,30 @@ namespace gemel::twin {
 // The fixed part of a twin; its state follows it in memory. Owned by one shard thread.
 class Twin {
  public:
-  Twin(uint64_t key_hash, std::string_view id);
+  Twin(uint64_t key_hash, std::string_view id, uint32_t slot);
   ~Twin();
   Twin(const Twin&) = delete;
   Twin& operator=(const Twin&) = delete;
 
   uint64_t key_hash() const { return key_hash_; }
   std::string_view id() const { return {id_size_ > kIdBytesInline ? id_.far : id_.near, id_size_}; }
+  uint32_t slot() const { return slot_; }  // in its table
   std::byte* state() { return reinterpret_cast<std::byte*>(this + 1); }
   const std::byte* state() const { return reinterpret_cast<const std::byte*>(this + 1); }
 
   // Highest event time seen by a route; the reference lives as long as the twin gets no other
   // route.
   Time& SeenBy(uint16_t route);
+
+  // Calls visit(route, time) for each route that the twin has heard of.
+  template <typename Visit>
+  void ForEachSeen(const Visit& visit) const {
+    for (size_t i = 0; i < kRoutesInline; ++i) {
+      if (routes_[i] != kNoRoute) visit(routes_[i], seen_[i]);
+    }
+    if (side_ == nullptr) return;
+    for (const auto& [route, time] : side_->seen) visit(route, time);
+  }
 
   Side* side() { return side_.get(); }
   const Side* side() const { return side_.get(); }
@@ -53,7 +64,8 @@ class Twin {
   std::unique_ptr<Side> side_;
   Time seen_[kRoutesInline] = {kNoTime, kNoTime};
   uint16_t routes_[kRoutesInline] = {kNoRoute, kNoRoute};
-  uint8_t id_size_;
+  uint32_t slot_ : 24;  // so that the header keeps its size
+  uint32_t id_size_ : 8;
   union {
     char near[kIdBytesInline];
     char* far;
@@ -61,10 +73,12 @@ class Twin {
 };
 static_assert(sizeof(Twin) == 80, "a state of the largest alignment, 16, follows it");
 
-// All twins of one model in one shard. Slots never move and are reused after a deletion. One
-// thread.
+// All twins of one model in one shard. Slots never move and are reused after a deletion. A twin
+// that has changed is *dirty* until somebody has saved it. One thread.
 class TwinTable {
  public:
+  static constexpr size_t kSlotsMax = size_t{1} << 24;
+
   explicit TwinTable(const model::Model& model);
   ~TwinTable();
   TwinTable(const TwinTable&) = delete;
@@ -80,6 +94,13 @@ class TwinTable {
   void PrefetchIndex(uint64_t key_hash) const { index_.prefetch(Guess{key_hash}); }
   void PrefetchTwin(uint64_t key_hash) const;
 
+  void MarkDirty(const Twin& twin) {
+    dirty_[twin.slot() / kDirtyBits] |= uint64_t{1} << twin.slot() % kDirtyBits;
+  }
+  void MarkAllDirty();
+  // The first dirty slot from this one on, which is dirty no more; slots() if there is none.
+  size_t TakeDirty(size_t from);
+
   size_t size() const { return index_.size(); }
   // Slots, with gaps where twins were deleted: what a scan walks.
   size_t slots() const { return slots_; }
@@ -90,6 +111,7 @@ class TwinTable {
 
  private:
   static constexpr size_t kChunkSlots = 64;
+  static constexpr size_t kDirtyBits = 64;
   struct Key {
     uint64_t hash;
     std::string_view id;
@@ -136,6 +158,7 @@ class TwinTable {
   size_t arena_used_ = 0;
   std::vector<std::byte*> chunks_;
   std::vector<bool> is_used_;
+  std::vector<uint64_t> dirty_;  // a bit a slot
   std::vector<uint32_t> free_;
   size_t slots_ = 0;
   absl::flat_hash_set<uint32_t, Hash, Equal> index_;

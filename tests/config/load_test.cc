@@ -58,8 +58,6 @@ TEST(LoadTest, DesignExampleLoadsAndNotesWhatHasNoEffect) {
                           "queries is accepted, but has no effect in this version",
                           "routes[0].command_ack is accepted, but has no effect in this version",
                           "routes[0].offline_after is accepted, but has no effect in this version",
-                          "store.path is accepted, but has no effect in this version",
-                          "store.snapshot_every is accepted, but has no effect in this version",
                           "routes[0] names neither message_id nor sequence, so a message that the "
                           "broker sends twice is applied twice"));
 }

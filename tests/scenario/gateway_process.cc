@@ -73,6 +73,7 @@ GatewayProcess::GatewayProcess(const support::Broker& broker, nlohmann::json con
   configuration["mqtt"]["uri"] = broker.uri();
   if (!configuration["mqtt"].contains("client_id")) configuration["mqtt"]["client_id"] = "scenario";
   configuration["journal"]["path"] = (folder_ / "journal").string();
+  configuration["store"]["path"] = (folder_ / "gemel.db").string();
   configuration["http"]["listen"] = "127.0.0.1:0";
   std::ofstream(folder_ / "gemel.json") << configuration.dump(2);
 }

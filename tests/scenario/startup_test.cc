@@ -22,6 +22,7 @@ class StartupTest : public ::testing::Test {
     configuration_ = EchoConfiguration();
     configuration_["mqtt"]["uri"] = "mqtt://127.0.0.1:1";
     configuration_["journal"]["path"] = (folder_ / "journal").string();
+    configuration_["store"]["path"] = (folder_ / "gemel.db").string();
     configuration_["http"]["listen"] = "127.0.0.1:0";
   }
   // The one line that `gemel run` leaves on stderr beside its log.

@@ -1,0 +1,267 @@
+#include "gateway/store/model_table.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/base/quote.h"
+#include "gateway/model/state.h"
+#include "gateway/sdk/arguments.hpp"
+
+namespace gemel::store {
+namespace {
+
+constexpr std::string_view kTimeSuffix = "__at";
+constexpr const char* kSystemColumns[] = {"gemel_lsn",    "gemel_telemetry_us", "gemel_seen",
+                                          "gemel_alerts", "gemel_repeats",      "gemel_crc"};
+constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT", "TEXT", "BLOB", "INTEGER"};
+constexpr const char* kTypeNames[] = {"null", "bool", "int64", "double", "time", "symbol", "text"};
+
+const char* SqlType(uint32_t type) {
+  switch (type) {
+    case GEMEL_DOUBLE:
+      return "REAL";
+    case GEMEL_SYMBOL:
+    case GEMEL_TEXT:
+      return "TEXT";
+    default:
+      return "INTEGER";
+  }
+}
+
+// The names of all columns behind gemel_row.
+std::vector<std::string> ColumnsOf(const std::vector<StoredField>& fields) {
+  std::vector<std::string> columns = {"id"};
+  for (const StoredField& field : fields) {
+    columns.push_back(field.name);
+    if (field.is_timed) columns.push_back(field.name + std::string(kTimeSuffix));
+  }
+  columns.insert(columns.end(), std::begin(kSystemColumns), std::end(kSystemColumns));
+  return columns;
+}
+
+int64_t LoadTime(const std::byte* at) {
+  int64_t microseconds = 0;
+  std::memcpy(&microseconds, at, sizeof microseconds);
+  return microseconds;
+}
+
+void AddValue(const gemel_value& value, const Symbols& symbols, RowWriter& writer) {
+  switch (value.type) {
+    case GEMEL_BOOL:
+    case GEMEL_INT64:
+    case GEMEL_TIME:
+      writer.Add(value.as.integer);
+      break;
+    case GEMEL_DOUBLE:
+      writer.Add(value.as.number);
+      break;
+    case GEMEL_SYMBOL:
+      writer.Add(symbols.TextOf(Symbol{static_cast<uint32_t>(value.as.integer)}));
+      break;
+    case GEMEL_TEXT:
+      writer.Add(std::string_view{value.as.text, value.length});
+      break;
+    default:
+      writer.AddNull();
+  }
+}
+
+bool Converts(uint32_t from, uint32_t to) {
+  if (from == to) return true;
+  switch (from) {
+    case GEMEL_BOOL:
+      return to == GEMEL_INT64 || to == GEMEL_DOUBLE;
+    case GEMEL_INT64:
+      return to == GEMEL_DOUBLE || to == GEMEL_TIME;
+    case GEMEL_TIME:
+      return to == GEMEL_INT64;
+    case GEMEL_SYMBOL:
+      return to == GEMEL_TEXT;
+    case GEMEL_TEXT:
+      return to == GEMEL_SYMBOL;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::vector<StoredField> StoredFieldsOf(const model::Model& model) {
+  std::vector<StoredField> fields;
+  for (const gemel_field& field : model.fields())
+    fields.push_back({field.name, field.type, field.time_offset != GEMEL_NO_OFFSET});
+  return fields;
+}
+
+std::string ToJson(const std::vector<StoredField>& fields) {
+  auto json = nlohmann::json::array();
+  for (const StoredField& field : fields) {
+    json.push_back(
+        {{"name", field.name}, {"type", kTypeNames[field.type]}, {"timed", field.is_timed}});
+  }
+  return json.dump();
+}
+
+std::optional<std::vector<StoredField>> FieldsFromJson(std::string_view text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_array()) return std::nullopt;
+  std::vector<StoredField> fields;
+  try {
+    for (const auto& from : json) {
+      const auto type = std::ranges::find(kTypeNames, from.at("type").get<std::string>());
+      if (type == std::end(kTypeNames)) return std::nullopt;
+      fields.push_back({from.at("name").get<std::string>(),
+                        static_cast<uint32_t>(type - std::begin(kTypeNames)),
+                        from.at("timed").get<bool>()});
+    }
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+  return fields;
+}
+
+std::string CreateTable(std::string_view table, const std::vector<StoredField>& fields) {
+  std::string sql =
+      fmt::format("CREATE TABLE {} (gemel_row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE",
+                  sqlite::QuoteName(table));
+  for (const StoredField& field : fields) {
+    sql += fmt::format(", {} {}", sqlite::QuoteName(field.name), SqlType(field.type));
+    if (field.is_timed)
+      sql += fmt::format(", {} INTEGER", sqlite::QuoteName(field.name + std::string(kTimeSuffix)));
+  }
+  for (size_t i = 0; i < std::size(kSystemColumns); ++i)
+    sql += fmt::format(", {} {}", kSystemColumns[i], kSystemTypes[i]);
+  return sql + ")";
+}
+
+std::string InsertInto(std::string_view table, const std::vector<StoredField>& fields) {
+  std::string names;
+  std::string values;
+  int parameter = 1;
+  for (const std::string& column : ColumnsOf(fields)) {
+    names += sqlite::QuoteName(column) + ", ";
+    values += fmt::format("?{}, ", parameter++);
+  }
+  return fmt::format("INSERT INTO {} ({}gemel_row) VALUES ({}?{})", sqlite::QuoteName(table), names,
+                     values, parameter);
+}
+
+std::string UpdateOf(std::string_view table, const std::vector<StoredField>& fields) {
+  std::string assignments;
+  int parameter = 1;
+  for (const std::string& column : ColumnsOf(fields)) {
+    assignments +=
+        fmt::format("{}{} = ?{}", parameter == 1 ? "" : ", ", sqlite::QuoteName(column), parameter);
+    ++parameter;
+  }
+  return fmt::format("UPDATE {} SET {} WHERE gemel_row = ?{}", sqlite::QuoteName(table),
+                     assignments, parameter);
+}
+
+uint32_t WriteRow(const CopiedTwin& twin, const model::Model& model, const Symbols& symbols,
+                  RowWriter& writer) {
+  writer.Add(twin.id);
+  for (const gemel_field& field : model.fields()) {
+    AddValue(model::ReadValue(field, twin.state), symbols, writer);
+    if (field.time_offset == GEMEL_NO_OFFSET) continue;
+    const int64_t at = LoadTime(twin.state + field.time_offset);
+    if (at == GEMEL_NO_TIME) {
+      writer.AddNull();
+    } else {
+      writer.Add(at);
+    }
+  }
+  writer.Add(static_cast<int64_t>(twin.applied_lsn));
+  writer.Add(twin.last_telemetry.time_since_epoch().count());
+  writer.Add(twin.seen);
+  if (twin.alerts.empty()) {
+    writer.AddNull();
+  } else {
+    writer.Add(twin.alerts);
+  }
+  if (twin.repeats.empty()) {
+    writer.AddNull();
+  } else {
+    writer.AddBlob(twin.repeats);
+  }
+  return writer.Finish();
+}
+
+Result<RowReader> RowReader::Make(const std::vector<StoredField>& stored, const twin::World& world,
+                                  uint16_t model) {
+  RowReader reader(world);
+  const model::Model& target = *world.models[model].model;
+  int column = 2;  // behind gemel_row and id
+  for (const StoredField& from : stored) {
+    const int value = column++;
+    const int time = from.is_timed ? column++ : -1;
+    const auto index = target.FieldIndex(from.name);
+    if (!index) continue;
+    const gemel_field& field = target.fields()[*index];
+    if (!Converts(from.type, field.type)) {
+      return Invalid(fmt::format(
+          "model {}: field {} was saved as {} and is {} now, and nothing turns one into the other: "
+          "give the field another name, or export and import without it",
+          target.name(), from.name, kTypeNames[from.type], kTypeNames[field.type]));
+    }
+    const bool is_timed = field.time_offset != GEMEL_NO_OFFSET;
+    reader.columns_.push_back({&field, value, is_timed ? time : -1});
+  }
+  reader.first_system_ = column;
+  return reader;
+}
+
+Status RowReader::Read(const sqlite::Statement& row, twin::Twin& twin) const {
+  for (const Column& column : columns_) GEMEL_TRY(Restore(column, row, twin.state()));
+  twin.applied_lsn = static_cast<Lsn>(row.integer(first_system_));
+  twin.last_telemetry = Time{Duration{row.integer(first_system_ + 1)}};
+  const bool is_whole = RestoreSeen(row.text(first_system_ + 2), *world_, twin) &&
+                        RestoreAlerts(row.text(first_system_ + 3), twin) &&
+                        RestoreRepeats(row.blob(first_system_ + 4), *world_, twin);
+  if (is_whole) return Status::Ok();
+  return Damaged(fmt::format("the row {} holds what was never written", Quote(twin.id())));
+}
+
+Status RowReader::Restore(const Column& column, const sqlite::Statement& row,
+                          std::byte* state) const {
+  const gemel_field& field = *column.field;
+  gemel_value value{GEMEL_NULL, 0, {.integer = 0}};
+  if (row.type(column.value) != sqlite::Type::kNull) {
+    value.type = field.type;
+    switch (field.type) {
+      case GEMEL_DOUBLE:
+        value.as.number = row.real(column.value);
+        break;
+      case GEMEL_SYMBOL: {
+        const std::string_view text = row.text(column.value);
+        if (field.choices_count > 0) {
+          model::WriteChoice(field, state, text);
+          return Status::Ok();
+        }
+        const std::optional<Symbol> symbol =
+            text.size() <= kSymbolBytesMax ? world_->symbols->Intern(text) : std::nullopt;
+        value = symbol ? ToValue(*symbol) : gemel_value{GEMEL_NULL, 0, {.integer = 0}};
+        break;
+      }
+      case GEMEL_TEXT:
+        value = ToValue(row.text(column.value));
+        break;
+      default:
+        value.as.integer = row.integer(column.value);
+    }
+  }
+  // A field that has got an event time since, or none, keeps its default.
+  const bool is_timed = field.time_offset != GEMEL_NO_OFFSET;
+  if (is_timed) {
+    if (column.time < 0 || row.type(column.time) == sqlite::Type::kNull) return Status::Ok();
+    const int64_t at = row.integer(column.time);
+    std::memcpy(state + field.time_offset, &at, sizeof at);
+  }
+  model::WriteValue(field, state, value);
+  return Status::Ok();
+}
+
+}  // namespace gemel::store

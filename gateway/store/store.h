@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/base/lsn.h"
+#include "gateway/base/status.h"
+#include "gateway/effects/gate.h"
+#include "gateway/journal/journal.h"
+#include "gateway/journal/sequencer.h"
+#include "gateway/sqlite/database.h"
+#include "gateway/store/model_table.h"
+#include "gateway/store/row.h"
+#include "gateway/store/twin_batch.h"
+#include "gateway/twin/shard_set.h"
+
+namespace gemel::store {
+
+// What restoring has found.
+struct Restored {
+  Lsn checkpoint = kNoLsn;  // the lowest of all shards: the journal is needed from behind it
+  Lsn highest = kNoLsn;     // no record that a row has seen, nor a checkpoint, is above it
+  uint64_t twins = 0;
+};
+
+// What a snapshot has written.
+struct Saved {
+  Lsn checkpoint = kNoLsn;
+  uint64_t twins = 0;
+  uint64_t effects = 0;
+};
+
+// The twins' database: a table a model with typed columns, the effects that wait, and how far each
+// shard was. Described in schema/snapshot.sql. One thread at a time, and the only writer.
+class Store {
+ public:
+  // Opens the database, makes it if missing, brings it to this program's version. Damaged if SQLite
+  // says so or it is none of ours, Invalid if it is of a newer version, Unavailable if the disk
+  // fails. World and shards outlive the store.
+  static Result<std::unique_ptr<Store>> Open(const std::filesystem::path& path,
+                                             const twin::World& world, twin::ShardSet& shards);
+
+  // Makes the twins of all tables whose model there is, and gives the effects that waited to the
+  // gate. Damaged, naming table and row, if a value is not what was written; Invalid where a
+  // field's new type fits no rule. REQUIRES: called once, before the shards are started and
+  // anything is saved
+  Result<Restored> Restore(effects::Gate& gate);
+
+  struct Sources {
+    journal::Sequencer& sequencer;
+    journal::Journal& journal;
+    // Copies of the effects that the broker has not acknowledged.
+    std::function<std::vector<effects::OwnedEffect>()> effects;
+  };
+  // Saves the twins that have changed since the last time, the effects that wait and how far each
+  // shard was, all or nothing. Shards are held for slices of about 100 us. After a failure
+  // everything is saved next time. Full or Unavailable if a disk says so; Unavailable if shards
+  // have ended.
+  Result<Saved> Save(const Sources& sources);
+  // Has what was saved survive a loss of power.
+  Status Checkpoint();
+
+  uint64_t bytes() const;  // of the file
+
+ private:
+  struct Row {
+    uint32_t number = 0;  // gemel_row; 0: not saved yet
+    uint32_t checksum = 0;
+  };
+  // What the database is to hold of a table, to notice what is missing.
+  struct Sum {
+    int64_t rows = 0;
+    int64_t checksums = 0;
+  };
+  struct Table {
+    std::string name;
+    std::vector<StoredField> fields;
+    bool is_current = false;  // the table in the database is of these fields
+    Sum sum;
+    uint32_t next_row = 1;
+    std::optional<sqlite::Statement> insert;
+    std::optional<sqlite::Statement> update;
+    std::vector<std::vector<Row>> rows;  // by shard and slot
+  };
+
+  Store(sqlite::Database database, const twin::World& world, twin::ShardSet& shards);
+  Status Migrate();
+  Status RestoreTable(uint16_t model, Restored& restored);
+  Status RestoreRows(Table& table, uint16_t model, const RowReader& reader, const Sum& expected,
+                     Restored& restored);
+  Status RestoreCheckpoints(Restored& restored);
+  Status RestoreEffects(effects::Gate& gate);
+  // What the database says that it holds of a table; nothing if it does not know the table.
+  Result<std::optional<std::pair<Sum, std::string>>> ReadSum(const std::string& table);
+
+  Result<Saved> SaveInTransaction(const Sources& sources);
+  Status PrepareTable(Table& table);
+  Status SaveShard(uint32_t shard, const Sources& sources, Saved& saved);
+  Status SaveTwins(uint32_t shard, uint16_t model, Saved& saved);
+  Status WriteBatch(uint32_t shard, uint16_t model);
+  Status WriteEffects(const std::vector<effects::OwnedEffect>& effects);
+  Status WriteCheckpoints();
+  Status WriteSum(const std::string& table, const std::string& fields, const Sum& sum);
+  // Runs on the shard's thread, slice by slice, and waits for it. False once the shard has ended.
+  bool OnShard(uint32_t shard, const std::function<bool(twin::Engine&)>& slice);
+  bool MarkAllDirty();
+
+  sqlite::Database database_;
+  const twin::World& world_;
+  twin::ShardSet& shards_;
+  std::vector<Table> tables_;     // by model
+  std::vector<Lsn> checkpoints_;  // by shard
+  bool has_effects_ = false;      // in the database
+  bool is_whole_ = true;          // what is dirty is all that has changed
+  TwinBatch batch_;
+  RowWriter writer_;
+};
+
+}  // namespace gemel::store
