@@ -7,6 +7,7 @@
 
 #include "gateway/base/end_process.h"
 #include "gateway/base/log.h"
+#include "gateway/journal/retention.h"
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/paho_receiver.h"
 #include "gateway/version.h"
@@ -88,7 +89,9 @@ Status Gateway::Start() {
       store::Store::Sources{.sequencer = *sequencer_,
                             .journal = *journal_,
                             .effects = [this] { return sender_->Unacknowledged(); }},
-      store::SnapshotOptions{.every = config_.store.snapshot_every, .on_durable = {}});
+      store::SnapshotOptions{.every = config_.store.snapshot_every,
+                             .on_durable = [this](Lsn checkpoint) { DropSegments(checkpoint); }});
+  is_started_.store(true, std::memory_order_release);
   return Status::Ok();
 }
 
@@ -123,6 +126,19 @@ Status Gateway::RecoverTwins() {
                              "nobody was told that it is safe"));
   }
   return Status::Ok();
+}
+
+void Gateway::DropSegments(Lsn checkpoint) {
+  const auto kept = journal::DropSegments(
+      config_.journal.path, checkpoint,
+      {.time = config_.journal.retention_time, .bytes = config_.journal.retention_size},
+      sequencer_->Now());
+  if (!kept.ok()) {
+    log::Warning("journal=kept because={}", log::Quoted(kept.status().message()));
+    return;
+  }
+  if (kept->dropped > 0)
+    log::Info("journal_segments_dropped={} bytes={}", kept->dropped, kept->bytes);
 }
 
 Status Gateway::StartReceiver() {
@@ -183,6 +199,7 @@ Status Gateway::StartHttp() {
                         .now = [this] { return sequencer_->Now(); },
                         .readiness = [this] { return readiness(); },
                         .intake = [this] { return IntakeCounts(); },
+                        .storage = [this] { return StorageCounts(); },
                         .sender = &sender_->stats(),
                         .version = kVersion};
   GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host,
@@ -190,6 +207,18 @@ Status Gateway::StartHttp() {
                                               .hosts = config_.http.hosts},
                                              http::MakeApi(std::move(sources))));
   return Status::Ok();
+}
+
+http::StorageCounts Gateway::StorageCounts() const {
+  http::StorageCounts counts{.lag_bytes = sequencer_->lag()};
+  if (!is_started_.load(std::memory_order_acquire)) return counts;
+  counts.journal_bytes = journal_->appended_bytes();
+  counts.snapshot_age_seconds = std::chrono::duration<double>(snapshots_->age()).count();
+  counts.snapshot_seconds = std::chrono::duration<double>(snapshots_->last_duration()).count();
+  counts.snapshots = snapshots_->taken();
+  counts.twins_saved = snapshots_->twins_saved();
+  counts.has_failed = !snapshots_->failure().empty();
+  return counts;
 }
 
 http::IntakeCounts Gateway::IntakeCounts() const {
@@ -214,11 +243,11 @@ void Gateway::AwaitIntake(std::chrono::milliseconds patience) const {
 
 bool Gateway::Stop(std::chrono::milliseconds patience) {
   AwaitIntake(patience);
+  if (server_) server_->Stop();  // it asks all others
   admission_.reset();
   // Intake first, then what it fed, in the order of the data path. The session stays at the broker,
   // which keeps what comes meanwhile.
   if (receiver_) receiver_->Stop();
-  if (server_) server_->Stop();
   while (sequencer_ && sequencer_->lag() > 0) sequencer_->WaitForRoom(kDrainPoll);
   const bool is_drained = !sender_ || sender_->DrainAndStop(patience);
   if (snapshots_) snapshots_->Stop();
@@ -254,7 +283,7 @@ uint64_t Gateway::twins() const {
 http::Readiness Gateway::readiness() const {
   if (!has_recovered_.load())
     return {false, fmt::format("the journal is replayed: {:.0f} %", 100 * recovery_.share())};
-  if (admission_) {
+  if (is_started_.load(std::memory_order_acquire)) {
     if (std::string why = admission_->why_held(); !why.empty()) return {false, std::move(why)};
   }
   if (!is_receiving_.load()) return {false, "not connected and subscribed to the broker"};

@@ -67,11 +67,13 @@ class Gateway {
   void MakeParts();
   Status RecoverTwins();
   Status StartReceiver();
+  void DropSegments(Lsn checkpoint);
   // Why no more messages may come; empty if they may.
   std::string WhyHeld() const;
   bool RecordDone(std::span<const EffectId> effects);
   Status StartHttp();
   http::IntakeCounts IntakeCounts() const;
+  http::StorageCounts StorageCounts() const;
   void OnReceiverState(bool is_receiving, std::string_view why);
   void PublishStatus();
   void AwaitIntake(std::chrono::milliseconds patience) const;
@@ -85,6 +87,7 @@ class Gateway {
   effects::Gate gate_;
   store::RecoveryProgress recovery_;
   std::atomic<bool> has_recovered_{false};
+  std::atomic<bool> is_started_{false};  // all parts are there, for threads of HTTP
   std::atomic<bool> is_receiving_{false};
   std::atomic<int64_t> since_ms_{0};  // of is_receiving_
 

@@ -217,6 +217,9 @@ Journal ReadJournal(const Section& section) {
   Journal journal;
   journal.path = section.File("path", journal.path);
   journal.lag_max = section.Size("lag_max", journal.lag_max);
+  const Section retention = section.Sub("retention");
+  journal.retention_time = retention.Duration("time", journal.retention_time);
+  journal.retention_size = retention.Size("size", journal.retention_size);
   const std::string sync = section.Text("sync_every");
   if (sync == "always") {
     journal.sync_every = std::chrono::milliseconds(0);

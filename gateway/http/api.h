@@ -28,6 +28,17 @@ struct IntakeCounts {
   uint64_t symbols_refused = 0;
 };
 
+// What lies on the disk.
+struct StorageCounts {
+  uint64_t lag_bytes = 0;      // of records that wait to be applied
+  uint64_t journal_bytes = 0;  // written since the start
+  double snapshot_age_seconds = 0;
+  double snapshot_seconds = 0;  // that the last one took
+  uint64_t snapshots = 0;
+  uint64_t twins_saved = 0;
+  bool has_failed = false;  // the last snapshot
+};
+
 // What the API looks at. References and pointers outlive the server; functions are called by any
 // thread of it, several at once, and must not wait.
 struct Sources {
@@ -38,6 +49,7 @@ struct Sources {
   // Of the connections to the broker; the outbox is looked at here.
   std::function<Readiness()> readiness;
   std::function<IntakeCounts()> intake;          // empty: none is shown
+  std::function<StorageCounts()> storage;        // empty: none is shown
   const effects::SenderStats* sender = nullptr;  // nullptr: none is shown
   std::string version;
 };

@@ -193,6 +193,26 @@ void AddProcess(const Sources& sources, Families& out) {
   out.Value({{"version", sources.version}}, 1);
 }
 
+void AddStorage(const StorageCounts& storage, Families& out) {
+  const auto add = [&out](std::string name, std::string help, MetricType type, double value) {
+    out.Add(std::move(name), std::move(help), type);
+    out.Value({}, value);
+  };
+  add("journal_lag_bytes", "Bytes of records that were journaled and not applied yet.",
+      MetricType::Gauge, Number(storage.lag_bytes));
+  add("journal_bytes", "Bytes written to the journal since the start.", MetricType::Counter,
+      Number(storage.journal_bytes));
+  add("snapshots_total", "Snapshots taken.", MetricType::Counter, Number(storage.snapshots));
+  add("snapshot_age_seconds", "Since the last snapshot that succeeded.", MetricType::Gauge,
+      storage.snapshot_age_seconds);
+  add("snapshot_seconds", "What the last snapshot took.", MetricType::Gauge,
+      storage.snapshot_seconds);
+  add("snapshot_twins_total", "Twins saved by snapshots.", MetricType::Counter,
+      Number(storage.twins_saved));
+  add("snapshot_failed", "1 if the last snapshot failed.", MetricType::Gauge,
+      storage.has_failed ? 1 : 0);
+}
+
 }  // namespace
 
 std::string MetricsText(const Sources& sources) {
@@ -203,6 +223,9 @@ std::string MetricsText(const Sources& sources) {
   AddByModel(sources, "messages_late_total",
              "Readings older than one already seen of the same twin and route.", &ModelStats::late,
              out);
+  AddByModel(sources, "messages_repeated_total",
+             "Readings that their twin had already, by message id or sequence.",
+             &ModelStats::repeated, out);
   AddCommands(sources, out);
   AddAlerts(sources, out);
   AddByModel(sources, "alerts_dropped_total", "Alerts beyond what one twin can have.",
@@ -211,6 +234,7 @@ std::string MetricsText(const Sources& sources) {
           MetricType::Histogram);
   out.Histogram({{"stage", "decode"}}, Stage(sources, &ModelStats::decode_ticks));
   out.Histogram({{"stage", "model"}}, Stage(sources, &ModelStats::model_ticks));
+  if (sources.storage) AddStorage(sources.storage(), out);
   AddProcess(sources, out);
   return out.Text();
 }

@@ -31,6 +31,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(JournalOptions options, JournalEn
 Journal::~Journal() {
   keeper_.request_stop();
   keeper_.join();
+  if (current_ != nullptr && !has_failed_) current_->Trim();
 }
 
 Status Journal::Append(Lsn first, Time time, std::span<std::byte> frame) {

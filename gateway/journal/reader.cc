@@ -93,7 +93,7 @@ Status JournalReader::Cut() {
       return Failed(path, "cannot be set aside");
   }
   lost_.clear();
-  if (torn_bytes_ == 0) return Status::Ok();
+  if (!segment_) return Status::Ok();
   const Descriptor file(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
   const auto size = static_cast<off_t>(segment_->offset());
   if (file.number < 0 || ::ftruncate(file.number, size) != 0 || ::fsync(file.number) != 0) {

@@ -79,6 +79,26 @@ FileHead ToFile(const SegmentHead& head) {
   return file;
 }
 
+Result<SegmentHead> ParseHead(std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  const auto damaged = [&](std::string_view why) {
+    return Damaged(fmt::format("{}: {}", path.string(), why));
+  };
+  FileHead head;
+  if (bytes.size() < sizeof head) return damaged("too short for a segment of the journal");
+  std::memcpy(&head, bytes.data(), sizeof head);
+  if (head.magic != kMagic) return damaged("no segment of a journal");
+  if (head.crc != HeadCrc(head)) return damaged("its head is not what was written");
+  if (head.version > kFormatVersion || head.head_bytes != kSegmentHeadBytes) {
+    return damaged(fmt::format("of format {}; this program knows formats up to {}", head.version,
+                               kFormatVersion));
+  }
+  if (path.filename() != SegmentName(head.first)) {
+    return damaged(fmt::format("it is segment {}", SegmentName(head.first)));
+  }
+  return SegmentHead{head.first, head.previous, head.previous_last,
+                     Time{Duration{head.created_us}}};
+}
+
 Status SyncFolder(const std::filesystem::path& folder) {
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.number < 0 || ::fsync(directory.number) != 0) {
@@ -144,6 +164,11 @@ Status SegmentWriter::Append(Lsn first, Lsn synced, std::span<std::byte> frame) 
   return Status::Ok();
 }
 
+void SegmentWriter::Trim() {
+  // Readers end at zeros as well, so it is no matter if it fails.
+  static_cast<void>(::ftruncate(file_.number, static_cast<off_t>(offset_)) == 0);
+}
+
 Status SegmentWriter::Sync() {
   if (::fdatasync(file_.number) != 0) return Failed(path_, "cannot be synced");
   if (!is_name_synced_) GEMEL_TRY(SyncFolder(path_.parent_path()));
@@ -169,19 +194,17 @@ Result<SegmentReader> SegmentReader::Open(const std::filesystem::path& path) {
     if (size == 0) return damaged("it shrank while it was read");
     at += static_cast<uint64_t>(size);
   }
-  FileHead head;
-  std::memcpy(&head, reader.bytes_.data(), sizeof head);
-  if (head.magic != kMagic) return damaged("no segment of a journal");
-  if (head.crc != HeadCrc(head)) return damaged("its head is not what was written");
-  if (head.version > kFormatVersion || head.head_bytes != kSegmentHeadBytes) {
-    return damaged(fmt::format("of format {}; this program knows formats up to {}", head.version,
-                               kFormatVersion));
-  }
-  if (path.filename() != SegmentName(head.first)) {
-    return damaged(fmt::format("it is segment {}", SegmentName(head.first)));
-  }
-  reader.head_ = {head.first, head.previous, head.previous_last, Time{Duration{head.created_us}}};
+  GEMEL_TRY_LET(reader.head_, ParseHead(reader.bytes_, path));
   return reader;
+}
+
+Result<SegmentHead> ReadSegmentHead(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<std::byte, kSegmentHeadBytes> bytes{};
+  if (file.number < 0) return Failed(path, "cannot be read");
+  const ssize_t size = ::read(file.number, bytes.data(), bytes.size());
+  if (size < 0) return Failed(path, "cannot be read");
+  return ParseHead(std::span(bytes).first(static_cast<size_t>(size)), path);
 }
 
 std::optional<Frame> ParseFrame(std::span<const std::byte> bytes, Lsn segment, uint64_t offset) {

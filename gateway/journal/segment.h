@@ -70,6 +70,8 @@ class SegmentWriter {
   // known what of it was written, and this writer must not be used again. REQUIRES:
   // HasRoomFor(body); a body of kFrameAlignment
   Status Append(Lsn first, Lsn synced, std::span<std::byte> frame);
+  // Gives back what is reserved and was not used. REQUIRES: nothing is appended any more
+  void Trim();
   // Returns when all that was appended before it survives a loss of power, and the segment itself.
   // Unavailable if the disk fails: what was written since the last success may be lost, and can't
   // be synced again.
@@ -90,6 +92,9 @@ class SegmentWriter {
   uint64_t offset_ = 0;
   bool is_name_synced_ = false;
 };
+
+// The head of a segment. Damaged and Unavailable as SegmentReader::Open.
+Result<SegmentHead> ReadSegmentHead(const std::filesystem::path& path);
 
 // Reads a segment frame by frame and believes nothing that has no valid checksum.
 class SegmentReader {
