@@ -112,6 +112,7 @@ Status Gateway::RecoverTwins() {
                 store::Recover({.journal = config_.journal.path, .checkpoint = restored.checkpoint},
                                catalog, symbols_, *sequencer_, gate_, recovery_));
   GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
+                                                  .segment_bytes = config_.journal.segment_size,
                                                   .sync_every = config_.journal.sync_every},
                                                  recovered.end));
   sequencer_->Attach(*journal_, catalog, recovered.last);

@@ -109,7 +109,8 @@ struct Journal {
   std::filesystem::path path = "/var/lib/gemel/journal";
   // Zero: with every message. None: when the system likes.
   std::optional<std::chrono::milliseconds> sync_every = std::chrono::seconds(1);
-  uint64_t lag_max = 256 * 1'024 * 1'024;  // bytes
+  uint64_t lag_max = 256 * 1'024 * 1'024;      // bytes
+  uint64_t segment_size = 64 * 1'024 * 1'024;  // bytes
   // What is kept beyond what a start needs.
   std::chrono::milliseconds retention_time{std::chrono::hours(1)};
   uint64_t retention_size = 1'024 * 1'024 * 1'024;  // bytes

@@ -217,6 +217,7 @@ Journal ReadJournal(const Section& section) {
   Journal journal;
   journal.path = section.File("path", journal.path);
   journal.lag_max = section.Size("lag_max", journal.lag_max);
+  journal.segment_size = section.Size("segment_size", journal.segment_size);
   const Section retention = section.Sub("retention");
   journal.retention_time = retention.Duration("time", journal.retention_time);
   journal.retention_size = retention.Size("size", journal.retention_size);

@@ -22,8 +22,8 @@ using Steady = std::chrono::steady_clock;
 
 // Asks again until it is so; the state lives in another process, which sends no notice.
 template <typename Condition>
-bool Await(const Condition& is_so) {
-  const auto until = Steady::now() + kPatience;
+bool Await(const Condition& is_so, std::chrono::milliseconds patience = kPatience) {
+  const auto until = Steady::now() + patience;
   while (Steady::now() < until) {
     if (is_so()) return true;
     std::this_thread::yield();
@@ -118,6 +118,11 @@ double GatewayProcess::Metric(std::string_view name) const {
 
 bool GatewayProcess::AwaitMetric(std::string_view name, double value) const {
   return Await([&] { return Metric(name) >= value; });
+}
+
+bool GatewayProcess::AwaitHttp(const std::string& path, int status,
+                               std::chrono::milliseconds patience) const {
+  return Await([&] { return Get(path).status == status; }, patience);
 }
 
 bool GatewayProcess::AwaitReceiving() const {

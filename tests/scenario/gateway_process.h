@@ -52,6 +52,8 @@ class GatewayProcess {
   // Waits until the metric is at least `value`.
   bool AwaitMetric(std::string_view name, double value) const;
   bool AwaitReceiving() const;
+  // Waits until a GET is answered with this status.
+  bool AwaitHttp(const std::string& path, int status, std::chrono::milliseconds patience) const;
   std::string errors() const { return process_ ? process_->errors() : ""; }
   std::string ready_line() const { return ready_line_; }
   const support::TempDir& folder() const { return folder_; }

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/scenario/gateway_process.h"
+#include "tests/support/tail.h"
+
+namespace gemel::scenario {
+
+// Devices that number their messages, and what proves that none was lost and none applied twice.
+
+inline constexpr int64_t kDevices = 100;
+std::string DeviceOf(int64_t number);
+
+// The value of an environment variable, or `otherwise`.
+int64_t FromEnvironment(const char* name, int64_t otherwise);
+
+// Publishes scenario/wa/<device>/in with {"n": 1}, 2, 3 and so on at QoS 1, a device after the
+// other, until told to end.
+class NumberedLoad {
+ public:
+  NumberedLoad(uint16_t port, int64_t per_second);
+  ~NumberedLoad() { End(); }
+  // Returns the highest number, once all are with the broker.
+  int64_t End();
+  int64_t sent() const { return sent_; }
+
+ private:
+  void Run(uint16_t port, int64_t per_second);
+
+  std::atomic<int64_t> sent_{0};
+  std::atomic<bool> is_ending_{false};
+  std::thread thread_;
+};
+
+// What came on the command topics.
+class Answers {
+ public:
+  void Take(const std::vector<support::Seen>& seen);
+
+  int64_t numbers() const { return static_cast<int64_t>(ids_.size()); }
+  // Numbers that were answered under more than one id.
+  int64_t doubled() const;
+  int64_t changed() const { return changed_; }    // ids that came with two contents
+  int64_t repeated() const { return repeated_; }  // the same under the same id
+
+ private:
+  size_t taken_ = 0;
+  std::map<std::string, std::string> texts_;
+  std::map<int64_t, int> ids_;
+  int64_t changed_ = 0;
+  int64_t repeated_ = 0;
+};
+
+// Each twin of the echo model against the numbers that its device has sent.
+struct Comparison {
+  int64_t lost = 0;
+  int64_t applied_twice = 0;
+  int64_t wrong_sums = 0;
+};
+Comparison CompareTwins(const GatewayProcess& gateway, int64_t published);
+
+}  // namespace gemel::scenario
