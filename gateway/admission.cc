@@ -42,20 +42,23 @@ void Admission::Run(const std::stop_token& stop) {
 void Admission::Look() {
   const std::string before = why_held();
   std::string why = hooks_.why_held();
-  if (before.empty() == why.empty()) return;
+  if (before == why) return;
   if (!why.empty()) {
     log::Warning("receiver=held because={}", log::Quoted(why));
     {
       const std::lock_guard lock(mutex_);
       why_ = std::move(why);
     }
-    hooks_.stop();
+    if (before.empty()) hooks_.stop();
     return;
   }
   if (Status status = hooks_.start(); !status.ok()) {
-    log::Warning("receiver=held because={}", log::Quoted(status.message()));
+    if (status.message() != failed_)
+      log::Warning("receiver=held because={}", log::Quoted(status.message()));
+    failed_ = status.message();
     return;  // and tried again
   }
+  failed_.clear();
   log::Info("receiver=admitted");
   const std::lock_guard lock(mutex_);
   why_.clear();

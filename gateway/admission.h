@@ -33,6 +33,7 @@ class Admission {
   void Look();
 
   const Hooks hooks_;
+  std::string failed_;        // why the last start did
   mutable std::mutex mutex_;  // of why_, which HTTP reads
   std::string why_;
   std::condition_variable_any stopped_;

@@ -110,7 +110,7 @@ Status Gateway::RecoverTwins() {
   const journal::Catalog catalog = CatalogOf(compiled_->world);
   GEMEL_TRY_LET(const store::Recovered recovered,
                 store::Recover({.journal = config_.journal.path, .checkpoint = restored.checkpoint},
-                               catalog, symbols_, *sequencer_, gate_, recovery_));
+                               catalog, symbols_, *sequencer_, *shards_, gate_, recovery_));
   GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
                                                   .segment_bytes = config_.journal.segment_size,
                                                   .sync_every = config_.journal.sync_every},

@@ -7,6 +7,7 @@
 #include "gateway/cli/replay.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/simulate.h"
+#include "gateway/cli/verify.h"
 
 namespace gemel::cli {
 
@@ -18,6 +19,7 @@ std::span<const Verb> Verbs() {
       {"list", "lists the twins of a model", ListMain},
       {"get", "shows one twin", GetMain},
       {"replay", "publishes recorded data to a broker", ReplayMain},
+      {"verify", "checks the snapshot and the journal of a stopped gateway", VerifyMain},
       {"simulate", "runs simulated devices against a broker", SimulateMain},
   };
   return kVerbs;

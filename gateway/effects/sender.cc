@@ -159,8 +159,7 @@ void Sender::NoticeConnect(const Status& status) {
   has_failed_ = false;
   connected_at_ = std::chrono::steady_clock::now();
   // Tokens of the old connection are never acknowledged: what they stood for goes again, in order.
-  std::erase_if(flights_, [](const Flight& flight) { return flight.is_done; });
-  for (Flight& flight : flights_) flight.is_sent = false;
+  for (Flight& flight : flights_) flight.is_sent = flight.is_done;
   waiting_from_ = 0;
   is_connected_.store(true);
   has_new_status_.store(true);
@@ -209,6 +208,7 @@ void Sender::TakeBatch() {
 bool Sender::SendWaiting() {
   for (; waiting_from_ < flights_.size(); ++waiting_from_) {
     Flight& flight = flights_[waiting_from_];
+    if (flight.is_done) flight.token = last_token_;  // as one that is given up, and why
     if (!flight.is_sent && !SendOne(flight)) return false;
   }
   ForgetFinished();

@@ -33,8 +33,8 @@ Result<std::optional<Frame>> Cursor::Next(JournalPlace end) {
     }
     GEMEL_TRY_LET(const std::filesystem::path next, FollowerOf(place_.segment));
     place_ = {*LsnOfName(next.filename().string()), kSegmentHeadBytes};
-    if (place_ == end) return std::optional<Frame>();
     GEMEL_TRY(OpenSegment());
+    if (place_ == end) return std::optional<Frame>();
   }
 }
 

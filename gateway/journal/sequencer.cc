@@ -100,12 +100,18 @@ Sequencer::Outcome Sequencer::AppendToMailboxes(std::span<Record> frame) {
 }
 
 Sequencer::Outcome Sequencer::WriteToJournal(std::span<const Record> frame, JournalPlace& place) {
+  size_t needed = 0;
+  for (const Record& record : frame) needed += EncodedSize(record);
+  if (needed > journal_->body_bytes_max()) return Outcome::kTooLarge;
   std::span<std::byte> bytes = builder_->Build(frame);
   if (!journal_->HasRoomFor(bytes.size() - kFrameHeadBytes)) {
     builder_->BeginSegment();
     bytes = builder_->Build(frame);
   }
-  if (bytes.size() - kFrameHeadBytes > journal_->body_bytes_max()) return Outcome::kTooLarge;
+  if (bytes.size() - kFrameHeadBytes > journal_->body_bytes_max()) {
+    builder_->BeginSegment();  // what this frame defined is not written
+    return Outcome::kTooLarge;
+  }
   CrashPoint("journal.before_write");
   const Status status = journal_->Append(frame.front().lsn, frame.front().record_time, bytes);
   if (!status.ok()) {

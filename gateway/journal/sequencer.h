@@ -53,6 +53,10 @@ class Sequencer {
   // Appends the records of one message as a whole, setting their lsn and record_time. Never waits
   // but for the journal's write.
   Outcome Append(std::span<Record> frame);
+  // Whether a record of this size can ever pass through the mailbox of a shard.
+  bool FitsMailbox(size_t bytes) const {
+    return bytes + kReadAhead <= inboxes_.front().mailbox->entry_bytes_max();
+  }
   // Hands a record that a journal holds to its shard, with its own number. False if the mailbox has
   // no room now. REQUIRES: no journal is attached yet; IsRecord(record); in the order of the LSN
   bool Replay(std::span<const std::byte> record);

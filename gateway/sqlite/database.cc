@@ -20,9 +20,6 @@ Status Failed(sqlite3* database, int code, const std::string& path) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return Damaged(std::move(message));
-    case SQLITE_IOERR:
-      // A full disk may show as a failed write as well.
-      return Unavailable(std::move(message));
     default:
       return Unavailable(std::move(message));
   }

@@ -62,7 +62,7 @@ class RowReader {
     int value = 0;  // index of the columns
     int time = -1;  // none
   };
-  RowReader(const twin::World& world) : world_(&world) {}
+  explicit RowReader(const twin::World& world) : world_(&world) {}
   Status Restore(const Column& column, const sqlite::Statement& row, std::byte* state) const;
 
   const twin::World* world_;

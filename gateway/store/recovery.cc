@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <latch>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,12 +19,13 @@ constexpr std::chrono::seconds kSayEvery{5};
 class Replayer {
  public:
   Replayer(journal::JournalReader reader, Lsn checkpoint, const journal::Catalog& catalog,
-           Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
-           RecoveryProgress& progress)
+           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
+           effects::Gate& gate, RecoveryProgress& progress)
       : reader_(std::move(reader)),
         checkpoint_(checkpoint),
         translation_(catalog, symbols),
         sequencer_(sequencer),
+        shards_(shards),
         gate_(gate),
         progress_(progress) {}
 
@@ -36,7 +38,8 @@ class Replayer {
       progress_.bytes.store(before_segment_ + reader_.offset());
       SayProgress();
     }
-    while (sequencer_.lag() > 0) sequencer_.WaitForRoom(kRoomPatience);
+    AwaitApplied();
+    progress_.bytes.store(progress_.bytes_total.load());
     recovered_.end = reader_.end();
     recovered_.torn_bytes = reader_.torn_bytes();
     recovered_.lost_segments = reader_.lost_segments().size();
@@ -67,7 +70,7 @@ class Replayer {
 
   Status ReplayRecord(std::span<const std::byte> content) {
     if (!journal::IsRecord(content)) return Invalid("an entry that is no record");
-    scratch_.resize(content.size() / sizeof(uint64_t) + 1);
+    scratch_.resize((content.size() + journal::kReadAhead) / sizeof(uint64_t) + 1);
     std::memcpy(scratch_.data(), content.data(), content.size());
     const std::span<std::byte> record(reinterpret_cast<std::byte*>(scratch_.data()),
                                       content.size());
@@ -80,8 +83,28 @@ class Replayer {
       return Status::Ok();
     }
     GEMEL_TRY(translation_.Apply(record));
+    if (!sequencer_.FitsMailbox(record.size())) {
+      ApplyAlone(view);
+      return Status::Ok();
+    }
     while (!sequencer_.Replay(record)) sequencer_.WaitForRoom(kRoomPatience);
     return Status::Ok();
+  }
+
+  void AwaitApplied() {
+    while (sequencer_.lag() > 0) sequencer_.WaitForRoom(kRoomPatience);
+  }
+
+  // A record that no mailbox can hold, once all before it are applied.
+  void ApplyAlone(const journal::RecordView& record) {
+    AwaitApplied();
+    std::latch done(1);
+    const bool is_asked = shards_.Ask(sequencer_.ShardOf(record.key_hash()), [&](auto& engine) {
+      engine.Apply(record);
+      done.count_down();
+      return true;
+    });
+    if (is_asked) done.wait();
   }
 
   // Which frame it is that can't be replayed, and what can be done.
@@ -107,6 +130,7 @@ class Replayer {
   const Lsn checkpoint_;
   journal::Translation translation_;
   journal::Sequencer& sequencer_;
+  twin::ShardSet& shards_;
   effects::Gate& gate_;
   RecoveryProgress& progress_;
   Recovered recovered_;
@@ -120,8 +144,8 @@ class Replayer {
 }  // namespace
 
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
-                          Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
-                          RecoveryProgress& progress) {
+                          Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
+                          effects::Gate& gate, RecoveryProgress& progress) {
   GEMEL_TRY_LET(const std::vector<std::filesystem::path> segments,
                 journal::FindSegments(source.journal));
   uint64_t total = 0;
@@ -133,7 +157,8 @@ Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& 
   progress.bytes_total.store(total);
   GEMEL_TRY_LET(journal::JournalReader reader,
                 journal::JournalReader::Open(source.journal, source.checkpoint));
-  return Replayer(std::move(reader), source.checkpoint, catalog, symbols, sequencer, gate, progress)
+  return Replayer(std::move(reader), source.checkpoint, catalog, symbols, sequencer, shards, gate,
+                  progress)
       .Run();
 }
 

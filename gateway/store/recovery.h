@@ -10,6 +10,7 @@
 #include "gateway/journal/frame.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/sequencer.h"
+#include "gateway/twin/shard_set.h"
 
 namespace gemel::store {
 
@@ -45,7 +46,7 @@ struct RecoverySource {
 // holds a record of a model or route that the catalog lacks; Unavailable if the disk fails.
 // REQUIRES: the sequencer's shards run, no journal is attached to it, nothing else is appended
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
-                          Symbols& symbols, journal::Sequencer& sequencer, effects::Gate& gate,
-                          RecoveryProgress& progress);
+                          Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
+                          effects::Gate& gate, RecoveryProgress& progress);
 
 }  // namespace gemel::store

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "gateway/base/crash_point.h"
-#include "gateway/base/quote.h"
 
 namespace gemel::store {
 namespace {
@@ -20,28 +19,18 @@ constexpr size_t kBatchBytes = 1024 * 1024;
 // "GEML", so that `file` and we know whose database it is.
 constexpr int64_t kApplicationId = 0x47454D4C;
 
-constexpr const char* kOutbox = "gemel_outbox";
-constexpr const char* kCheckpoints = "gemel_checkpoints";
-constexpr const char* kTables = "gemel_tables";
-
 // What brings a database from one version to the next, in order. The version is in user_version.
 constexpr const char* kMigrations[] = {
     R"(CREATE TABLE gemel_tables (name TEXT PRIMARY KEY, fields TEXT, row_count INTEGER,
                                   checksums INTEGER, gemel_crc INTEGER) WITHOUT ROWID;
        CREATE TABLE gemel_checkpoints (shard INTEGER PRIMARY KEY, lsn INTEGER, gemel_crc INTEGER);
+       CREATE TABLE gemel_deletions (key_hash INTEGER PRIMARY KEY, lsn INTEGER,
+                                     gemel_crc INTEGER);
        CREATE TABLE gemel_outbox (position INTEGER PRIMARY KEY, lsn INTEGER, ordinal INTEGER,
                                   kind INTEGER, model TEXT, is_retained INTEGER,
                                   has_more INTEGER, decided_us INTEGER, lifetime_us INTEGER,
                                   topic TEXT, payload TEXT, gemel_crc INTEGER);)"};
 constexpr int64_t kVersion = std::size(kMigrations);
-
-Status WithAdvice(const sqlite::Database& database, Status status) {
-  if (status.code() != Code::kDamaged) return status;
-  return Damaged(fmt::format(
-      "{}: {}. Restore the file from a copy, or move it away: the twins are then built again from "
-      "what the journal still holds",
-      database.path().string(), status.message()));
-}
 
 }  // namespace
 
@@ -52,9 +41,16 @@ Result<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path,
   GEMEL_TRY_LET(sqlite::Database database,
                 sqlite::Database::Open(path, sqlite::Database::Mode::kReadWrite));
   std::unique_ptr<Store> store(new Store(std::move(database), world, shards));
-  if (Status status = store->Migrate(); !status.ok())
-    return WithAdvice(store->database_, std::move(status));
+  if (Status status = store->Migrate(); !status.ok()) return store->WithAdvice(std::move(status));
   return store;
+}
+
+Status Store::WithAdvice(Status status) const {
+  if (status.code() != Code::kDamaged) return status;
+  return Damaged(fmt::format(
+      "{}: {}. Restore the file from a copy, or move it away: the twins are then built again from "
+      "what the journal still holds",
+      database_.path().string(), status.message()));
 }
 
 Store::Store(sqlite::Database database, const twin::World& world, twin::ShardSet& shards)
@@ -90,145 +86,12 @@ Status Store::Migrate() {
   return Status::Ok();
 }
 
-Result<Restored> Store::Restore(effects::Gate& gate) {
-  Restored restored;
-  const auto restore = [&]() -> Status {
-    GEMEL_TRY(RestoreCheckpoints(restored));
-    for (uint16_t model = 0; model < tables_.size(); ++model)
-      GEMEL_TRY(RestoreTable(model, restored));
-    return RestoreEffects(gate);
-  };
-  if (Status status = restore(); !status.ok()) return WithAdvice(database_, std::move(status));
-  return restored;
-}
-
-Result<std::optional<std::pair<Store::Sum, std::string>>> Store::ReadSum(const std::string& table) {
-  GEMEL_TRY_LET(sqlite::Statement select,
-                database_.Prepare("SELECT * FROM gemel_tables WHERE name = ?1"));
-  select.Bind(1, std::string_view(table));
-  GEMEL_TRY_LET(const bool is_known, select.Step());
-  std::optional<std::pair<Sum, std::string>> sum;
-  if (!is_known) return sum;
-  GEMEL_TRY(CheckRow(select, kTables, 0));
-  sum.emplace(Sum{select.integer(2), select.integer(3)}, std::string(select.text(1)));
-  return sum;
-}
-
-Status Store::RestoreTable(uint16_t model, Restored& restored) {
-  Table& table = tables_[model];
-  GEMEL_TRY_LET(const auto sum, ReadSum(table.name));
-  if (!sum) return Status::Ok();
-  const auto stored = FieldsFromJson(sum->second);
-  if (!stored)
-    return Damaged(fmt::format("table {}: its fields are not what was written", table.name));
-  GEMEL_TRY_LET(const RowReader reader, RowReader::Make(*stored, world_, model));
-  table.is_current = *stored == table.fields;
-  return RestoreRows(table, model, reader, sum->first, restored);
-}
-
-Status Store::RestoreRows(Table& table, uint16_t model, const RowReader& reader,
-                          const Sum& expected, Restored& restored) {
-  GEMEL_TRY_LET(sqlite::Statement select,
-                database_.Prepare(fmt::format("SELECT * FROM {} ORDER BY gemel_row",
-                                              sqlite::QuoteName(table.name))));
-  Sum sum;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) break;
-    GEMEL_TRY(CheckRow(select, table.name, 1));
-    const std::string_view id = RowReader::IdOf(select);
-    const uint64_t hash = HashKey(table.name, id);
-    const auto shard = static_cast<uint32_t>(PartitionOf(hash) % shards_.size());
-    twin::Engine& engine = shards_.engine(shard);
-    if (id.empty() || id.size() > kIdBytesMax || engine.table(model).Find(hash, id) != nullptr)
-      return Damaged(fmt::format("table {}: the twin {} is there twice", table.name, Quote(id)));
-    twin::Twin& twin = engine.Restore(model, hash, id);
-    GEMEL_TRY(reader.Read(select, twin));
-    restored.highest = std::max(restored.highest, twin.applied_lsn);
-    const auto checksum = static_cast<uint32_t>(select.integer(select.columns() - 1));
-    sum.checksums += checksum;
-    ++sum.rows;
-    if (table.is_current) {
-      std::vector<Row>& rows = table.rows[shard];
-      if (rows.size() <= twin.slot()) rows.resize(twin.slot() + 1);
-      rows[twin.slot()] = {static_cast<uint32_t>(select.integer(0)), checksum};
-      table.next_row = std::max(table.next_row, rows[twin.slot()].number + 1);
-    } else {
-      engine.table(model).MarkDirty(twin);
-    }
-  }
-  if (sum.rows != expected.rows || sum.checksums != expected.checksums) {
-    return Damaged(fmt::format("table {}: {} rows were written and {} are there, or not the same",
-                               table.name, expected.rows, sum.rows));
-  }
-  restored.twins += static_cast<uint64_t>(sum.rows);
-  if (table.is_current) table.sum = sum;
-  return Status::Ok();
-}
-
-Status Store::RestoreCheckpoints(Restored& restored) {
-  GEMEL_TRY_LET(sqlite::Statement select, database_.Prepare("SELECT * FROM gemel_checkpoints"));
-  GEMEL_TRY_LET(const auto expected, ReadSum(kCheckpoints));
-  Sum sum;
-  bool is_first = true;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) break;
-    GEMEL_TRY(CheckRow(select, kCheckpoints, 0));
-    const auto lsn = static_cast<Lsn>(select.integer(1));
-    restored.checkpoint = is_first ? lsn : std::min(restored.checkpoint, lsn);
-    restored.highest = std::max(restored.highest, lsn);
-    is_first = false;
-    ++sum.rows;
-    sum.checksums += select.integer(2);
-  }
-  const Sum wanted = expected ? expected->first : Sum{};
-  if (sum.rows != wanted.rows || sum.checksums != wanted.checksums)
-    return Damaged("table gemel_checkpoints: rows are missing");
-  std::ranges::fill(checkpoints_, restored.checkpoint);
-  return Status::Ok();
-}
-
-Status Store::RestoreEffects(effects::Gate& gate) {
-  GEMEL_TRY_LET(const auto expected, ReadSum(kOutbox));
-  GEMEL_TRY_LET(sqlite::Statement select,
-                database_.Prepare("SELECT * FROM gemel_outbox ORDER BY position"));
-  Sum sum;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) break;
-    GEMEL_TRY(CheckRow(select, kOutbox, 1));
-    const auto model = std::ranges::find(tables_, select.text(4), &Table::name);
-    effects::Effect effect{
-        .id = {static_cast<Lsn>(select.integer(1)), static_cast<uint32_t>(select.integer(2))},
-        .kind = static_cast<effects::EffectKind>(select.integer(3)),
-        .is_retained = select.integer(5) != 0,
-        .has_more = select.integer(6) != 0,
-        .decided = Time{Duration{select.integer(7)}},
-        .lifetime = Duration{select.integer(8)},
-        .topic = select.text(9),
-        .payload = select.text(10)};
-    if (model == tables_.end()) {
-      effect.kind = effects::EffectKind::kAlert;  // commands are counted by model
-    } else {
-      effect.model = static_cast<uint16_t>(model - tables_.begin());
-    }
-    gate.Restore(effect);
-    ++sum.rows;
-    sum.checksums += select.integer(select.columns() - 1);
-  }
-  const Sum wanted = expected ? expected->first : Sum{};
-  if (sum.rows != wanted.rows || sum.checksums != wanted.checksums)
-    return Damaged("table gemel_outbox: rows are missing");
-  has_effects_ = sum.rows > 0;
-  return Status::Ok();
-}
-
 Result<Saved> Store::Save(const Sources& sources) {
   if (!is_whole_) {
     // Whatever was written last may not be there: everything is written anew.
     for (Table& table : tables_) table.is_current = false;
     has_effects_ = true;
+    has_deletions_ = true;
     if (!MarkAllDirty()) return Unavailable("the shards have ended");
   }
   is_whole_ = false;
@@ -261,6 +124,7 @@ Result<Saved> Store::SaveInTransaction(const Sources& sources) {
   GEMEL_TRY(sources.journal.Sync());
   GEMEL_TRY(WriteEffects(effects));
   GEMEL_TRY(WriteCheckpoints());
+  GEMEL_TRY(WriteDeletions());
   for (const Table& table : tables_)
     GEMEL_TRY(WriteSum(table.name, ToJson(table.fields), table.sum));
   saved.checkpoint = *std::ranges::min_element(checkpoints_);
@@ -271,6 +135,7 @@ Status Store::PrepareTable(Table& table) {
   if (!table.is_current) {
     table.insert.reset();
     table.update.reset();
+    table.remove.reset();
     GEMEL_TRY(
         database_.Run(fmt::format("DROP TABLE IF EXISTS {}; {}", sqlite::QuoteName(table.name),
                                   CreateTable(table.name, table.fields))));
@@ -282,6 +147,8 @@ Status Store::PrepareTable(Table& table) {
   if (table.insert) return Status::Ok();
   GEMEL_TRY_LET(table.insert, database_.Prepare(InsertInto(table.name, table.fields)));
   GEMEL_TRY_LET(table.update, database_.Prepare(UpdateOf(table.name, table.fields)));
+  GEMEL_TRY_LET(table.remove, database_.Prepare(fmt::format("DELETE FROM {} WHERE gemel_row = ?1",
+                                                            sqlite::QuoteName(table.name))));
   return Status::Ok();
 }
 
@@ -299,7 +166,7 @@ bool Store::OnShard(uint32_t shard, const std::function<bool(twin::Engine&)>& sl
 bool Store::MarkAllDirty() {
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     const bool is_asked = OnShard(shard, [this](twin::Engine& engine) {
-      for (uint16_t model = 0; model < tables_.size(); ++model) engine.table(model).MarkAllDirty();
+      for (size_t model = 0; model < tables_.size(); ++model) engine.table(model).MarkAllDirty();
       return true;
     });
     if (!is_asked) return false;
@@ -318,20 +185,23 @@ Status Store::SaveShard(uint32_t shard, const Sources& sources, Saved& saved) {
     return true;
   });
   if (!is_asked) return Unavailable("the shards have ended");
-  for (uint16_t model = 0; model < tables_.size(); ++model)
-    GEMEL_TRY(SaveTwins(shard, model, saved));
+  for (size_t model = 0; model < tables_.size(); ++model) GEMEL_TRY(SaveTwins(shard, model, saved));
   checkpoints_[shard] = std::max(checkpoints_[shard], checkpoint);
   return Status::Ok();
 }
 
-Status Store::SaveTwins(uint32_t shard, uint16_t model, Saved& saved) {
+Status Store::SaveTwins(uint32_t shard, size_t model, Saved& saved) {
   const size_t state_size = world_.models[model].model->state_size();
   size_t from = 0;
   bool is_last = false;
   while (!is_last) {
     batch_.Clear();
+    std::vector<twin::TwinTable::Deleted> deleted;
     const bool is_asked = OnShard(shard, [&](twin::Engine& engine) {
       twin::TwinTable& table = engine.table(model);
+      // Before a copy of what they were: a batch ends where a twin is deleted.
+      if (table.has_deleted() && batch_.bytes() > 0) return true;
+      for (const auto& one : table.TakeDeleted()) deleted.push_back(one);
       const auto end = std::chrono::steady_clock::now() + kSliceMax;
       for (size_t copied = 1;; ++copied) {
         const size_t slot = table.TakeDirty(from);
@@ -345,13 +215,51 @@ Status Store::SaveTwins(uint32_t shard, uint16_t model, Saved& saved) {
       }
     });
     if (!is_asked) return Unavailable("the shards have ended");
+    GEMEL_TRY(DeleteRows(shard, model, deleted));
     GEMEL_TRY(WriteBatch(shard, model));
     CrashPoint("store.scanning");
   }
   return Status::Ok();
 }
 
-Status Store::WriteBatch(uint32_t shard, uint16_t model) {
+Status Store::DeleteRows(uint32_t shard, size_t model,
+                         const std::vector<twin::TwinTable::Deleted>& deleted) {
+  Table& table = tables_[model];
+  std::vector<Row>& rows = table.rows[shard];
+  for (const twin::TwinTable::Deleted& one : deleted) {
+    deletions_[one.key_hash] = one.lsn;
+    if (one.slot >= rows.size() || rows[one.slot].number == 0) continue;
+    Row& row = rows[one.slot];
+    table.remove->Bind(1, static_cast<int64_t>(row.number));
+    GEMEL_TRY(table.remove->Run());
+    --table.sum.rows;
+    table.sum.checksums -= row.checksum;
+    row = {};
+  }
+  return Status::Ok();
+}
+
+Status Store::WriteDeletions() {
+  const Lsn checkpoint = *std::ranges::min_element(checkpoints_);
+  std::erase_if(deletions_, [checkpoint](const auto& one) { return one.second <= checkpoint; });
+  if (deletions_.empty() && !has_deletions_) return Status::Ok();
+  GEMEL_TRY(database_.Run("DELETE FROM gemel_deletions"));
+  GEMEL_TRY_LET(sqlite::Statement insert,
+                database_.Prepare("INSERT INTO gemel_deletions VALUES (?1, ?2, ?3)"));
+  Sum sum;
+  for (const auto& [key_hash, lsn] : deletions_) {
+    writer_.Begin(insert, kDeletions);
+    writer_.Add(static_cast<int64_t>(key_hash));
+    writer_.Add(static_cast<int64_t>(lsn));
+    sum.checksums += writer_.Finish();
+    ++sum.rows;
+    GEMEL_TRY(insert.Run());
+  }
+  has_deletions_ = !deletions_.empty();
+  return WriteSum(kDeletions, "", sum);
+}
+
+Status Store::WriteBatch(uint32_t shard, size_t model) {
   Table& table = tables_[model];
   const model::Model& kind = *world_.models[model].model;
   std::vector<Row>& rows = table.rows[shard];

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,11 @@ class Store {
   uint64_t bytes() const;  // of the file
 
  private:
+  static constexpr const char* kOutbox = "gemel_outbox";
+  static constexpr const char* kCheckpoints = "gemel_checkpoints";
+  static constexpr const char* kDeletions = "gemel_deletions";
+  static constexpr const char* kTables = "gemel_tables";
+
   struct Row {
     uint32_t number = 0;  // gemel_row; 0: not saved yet
     uint32_t checksum = 0;
@@ -85,15 +91,19 @@ class Store {
     uint32_t next_row = 1;
     std::optional<sqlite::Statement> insert;
     std::optional<sqlite::Statement> update;
+    std::optional<sqlite::Statement> remove;
     std::vector<std::vector<Row>> rows;  // by shard and slot
   };
 
   Store(sqlite::Database database, const twin::World& world, twin::ShardSet& shards);
   Status Migrate();
-  Status RestoreTable(uint16_t model, Restored& restored);
-  Status RestoreRows(Table& table, uint16_t model, const RowReader& reader, const Sum& expected,
+  // What can be done about a damaged file.
+  Status WithAdvice(Status status) const;
+  Status RestoreTable(size_t model, Restored& restored);
+  Status RestoreRows(Table& table, size_t model, const RowReader& reader, const Sum& expected,
                      Restored& restored);
   Status RestoreCheckpoints(Restored& restored);
+  Status RestoreDeletions(Restored& restored);
   Status RestoreEffects(effects::Gate& gate);
   // What the database says that it holds of a table; nothing if it does not know the table.
   Result<std::optional<std::pair<Sum, std::string>>> ReadSum(const std::string& table);
@@ -101,8 +111,11 @@ class Store {
   Result<Saved> SaveInTransaction(const Sources& sources);
   Status PrepareTable(Table& table);
   Status SaveShard(uint32_t shard, const Sources& sources, Saved& saved);
-  Status SaveTwins(uint32_t shard, uint16_t model, Saved& saved);
-  Status WriteBatch(uint32_t shard, uint16_t model);
+  Status SaveTwins(uint32_t shard, size_t model, Saved& saved);
+  Status WriteBatch(uint32_t shard, size_t model);
+  Status DeleteRows(uint32_t shard, size_t model,
+                    const std::vector<twin::TwinTable::Deleted>& deleted);
+  Status WriteDeletions();
   Status WriteEffects(const std::vector<effects::OwnedEffect>& effects);
   Status WriteCheckpoints();
   Status WriteSum(const std::string& table, const std::string& fields, const Sum& sum);
@@ -115,8 +128,11 @@ class Store {
   twin::ShardSet& shards_;
   std::vector<Table> tables_;     // by model
   std::vector<Lsn> checkpoints_;  // by shard
-  bool has_effects_ = false;      // in the database
-  bool is_whole_ = true;          // what is dirty is all that has changed
+  // By key: at the LSN of its deletion, until all checkpoints have passed that.
+  std::map<uint64_t, Lsn> deletions_;
+  bool has_deletions_ = false;  // in the database
+  bool has_effects_ = false;    // in the database
+  bool is_whole_ = true;        // what is dirty is all that has changed
   TwinBatch batch_;
   RowWriter writer_;
 };

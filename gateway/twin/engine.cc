@@ -40,6 +40,7 @@ Engine::Engine(const World& world, effects::Sink& sink)
 }
 
 void Engine::Apply(const journal::RecordView& record) {
+  if (!deletions_.empty() && IsBeforeDeletion(record)) return;
   switch (record.kind()) {
     case journal::RecordKind::kTelemetry:
       ApplyTelemetry(record);
@@ -58,6 +59,20 @@ Twin& Engine::Restore(uint16_t model, uint64_t key_hash, std::string_view id) {
   ++twins_;
   stats_[model]->twins_created.Add();
   return tables_[model]->Create(key_hash, id);
+}
+
+void Engine::RestoreDeletion(uint64_t key_hash, Lsn lsn) {
+  deletions_[key_hash] = lsn;
+  last_deletion_ = std::max(last_deletion_, lsn);
+}
+
+bool Engine::IsBeforeDeletion(const journal::RecordView& record) {
+  if (record.lsn() > last_deletion_) {
+    deletions_.clear();
+    return false;
+  }
+  const auto found = deletions_.find(record.key_hash());
+  return found != deletions_.end() && record.lsn() <= found->second;
 }
 
 void Engine::ApplyTelemetry(const journal::RecordView& record) {
@@ -195,7 +210,7 @@ void Engine::Undo(const journal::RecordView& record, Twin& twin, bool is_new) {
 void Engine::ApplyDeletion(const journal::RecordView& record) {
   TwinTable& table = *tables_[record.model()];
   Twin* twin = table.Find(record.key_hash(), record.id());
-  if (twin == nullptr) return;
+  if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;
   ordinal_ = 0;
   if (twin->side() != nullptr) {
     for (const Alert& alert : twin->side()->alerts) {
@@ -204,6 +219,7 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
     }
     sink_.Flush();
   }
+  table.NoteDeletion(*twin, record.lsn());
   table.Delete(*twin);
   --twins_;
   stats_[record.model()]->twins_deleted.Add();

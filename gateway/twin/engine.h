@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/base/refusal.h"
@@ -49,6 +50,8 @@ class Engine {
   void Apply(const journal::RecordView& record);
   // Makes a twin in its model's default state, for whoever has saved one. REQUIRES: there is none
   Twin& Restore(uint16_t model, uint64_t key_hash, std::string_view id);
+  // Of a twin that was deleted: its records up to this one are not applied again.
+  void RestoreDeletion(uint64_t key_hash, Lsn lsn);
   // Of the last record; kNoLsn before the first one.
   Lsn applied() const { return applied_; }
   // Hints that this record will come soon; the second a few records before Apply, see TwinTable.
@@ -68,6 +71,7 @@ class Engine {
  private:
   void ApplyTelemetry(const journal::RecordView& record);
   void ApplyDeletion(const journal::RecordView& record);
+  bool IsBeforeDeletion(const journal::RecordView& record);
   // The values of the record's fields, in values_. False if it was refused.
   bool Decode(const journal::RecordView& record, const Route& route);
   // Whether the twin has had this message; remembers it if not.
@@ -109,6 +113,9 @@ class Engine {
   std::string payload_;
   uint32_t ordinal_ = 0;
   Lsn applied_ = kNoLsn;
+  // Of twins that were deleted before a restart, by key; empty but while a journal is replayed.
+  std::unordered_map<uint64_t, Lsn> deletions_;
+  Lsn last_deletion_ = kNoLsn;
   size_t twins_ = 0;  // of all models
 };
 

@@ -23,6 +23,7 @@ class RepeatWindow {
   // REQUIRES: window > 0, always the same
   bool HasSeenId(uint64_t id, size_t window) {
     Become(Kind::kIds);
+    Fit(window);
     if (std::ranges::find(words_, id) != words_.end()) return true;
     if (words_.size() < window) {
       words_.push_back(id);
@@ -37,15 +38,15 @@ class RepeatWindow {
   // above
   bool HasSeenNumber(uint64_t number, size_t window) {
     Become(Kind::kNumbers);
+    number ^= uint64_t{1} << 63;  // negative ones stand below the others
     const bool is_first = words_.empty();
     if (is_first) words_.resize((window + kWordBits - 1) / kWordBits);
-    const uint64_t span = words_.size() * kWordBits;
-    if (is_first || number + span <= next_ || number >= next_ + span) {
+    const uint64_t distance = number > next_ ? number - next_ : next_ - number;
+    if (is_first || distance >= words_.size() * kWordBits) {
       std::ranges::fill(words_, 0);
       next_ = number;
-    } else {
-      for (; next_ < number; ++next_) Clear(next_ + 1);
     }
+    while (next_ < number) Clear(++next_);
     if ((words_[Word(number)] & Bit(number)) != 0) return true;
     words_[Word(number)] |= Bit(number);
     return false;
@@ -63,12 +64,24 @@ class RepeatWindow {
     if (kind_ == kind) return;
     *this = RepeatWindow(kind, 0, {});
   }
+  // Has the ring be of this size at most, the oldest first if it may still grow: the window may be
+  // another one than when it was saved.
+  void Fit(size_t window) {
+    const bool is_ring = next_ > 0 && words_.size() == window;
+    if (is_ring || (next_ == 0 && words_.size() <= window)) return;
+    const auto size = static_cast<std::ptrdiff_t>(words_.size());
+    std::rotate(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>(next_) % size,
+                words_.end());
+    if (words_.size() > window)
+      words_.erase(words_.begin(), words_.end() - static_cast<std::ptrdiff_t>(window));
+    next_ = 0;
+  }
   size_t Word(uint64_t number) const { return number / kWordBits % words_.size(); }
   static uint64_t Bit(uint64_t number) { return uint64_t{1} << number % kWordBits; }
   void Clear(uint64_t number) { words_[Word(number)] &= ~Bit(number); }
 
   Kind kind_ = Kind::kUnused;
-  // By ids: how often the ring was overwritten. By numbers: the highest.
+  // By ids: how often the ring was overwritten. By numbers: the highest, its sign turned.
   uint64_t next_ = 0;
   // By ids: a ring of them. By numbers: a bit each, of a ring of whole words.
   std::vector<uint64_t> words_;

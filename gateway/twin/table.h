@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/container/flat_hash_set.h>
@@ -89,6 +90,18 @@ class TwinTable {
   // A new twin in its model's default state. REQUIRES: Find found none.
   Twin& Create(uint64_t key_hash, std::string_view id);
   void Delete(Twin& twin);
+  // A twin that a record has deleted, for whoever has saved it.
+  struct Deleted {
+    uint32_t slot = 0;
+    uint64_t key_hash = 0;
+    Lsn lsn = kNoLsn;
+  };
+  void NoteDeletion(const Twin& twin, Lsn lsn) {
+    deleted_.push_back({twin.slot(), twin.key_hash(), lsn});
+  }
+  bool has_deleted() const { return !deleted_.empty(); }
+  // Those since the last call.
+  std::vector<Deleted> TakeDeleted() { return std::exchange(deleted_, {}); }
   // Two hints to the processor that a twin will be looked for soon, a few records apart: first its
   // place in the index is fetched, then the twin that the index most likely means.
   void PrefetchIndex(uint64_t key_hash) const { index_.prefetch(Guess{key_hash}); }
@@ -159,6 +172,7 @@ class TwinTable {
   std::vector<std::byte*> chunks_;
   std::vector<bool> is_used_;
   std::vector<uint64_t> dirty_;  // a bit a slot
+  std::vector<Deleted> deleted_;
   std::vector<uint32_t> free_;
   size_t slots_ = 0;
   absl::flat_hash_set<uint32_t, Hash, Equal> index_;

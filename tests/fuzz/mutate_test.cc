@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/base/symbols.h"
+#include "gateway/journal/frame.h"
 #include "tests/fuzz/fuzz.h"
 
 // A fuzzer without coverage, so that every build tries a little: documents are mutated a few
@@ -97,6 +99,41 @@ TEST(FuzzTest, Topic) {
                 "any/x/y", "tele/a/b", "a/b", "fleet/{region}/dev-{id}.x/#", "+/{a}/{b}",
                 "\xf0\x9f\x9a\x9a %\t", "#"});
 }
+
+// Bodies of frames of another process, whose models, routes and symbols have other numbers.
+Corpus Frames() {
+  Symbols symbols;
+  const journal::Catalog theirs{
+      .models = {{"truck", {"speed", "region", "door"}}, {"bus", {"line"}}, {"gone", {}}},
+      .routes = {"fleet", "doors", "stops", "gone"},
+      .symbols = &symbols};
+  std::vector<journal::RecordSymbol> names = {{1, 1, 0}, {9, 0, 0}};
+  for (const char* text : {"north", "south", "east", "west", "up", "down", "left"})
+    names.push_back({1, 0, symbols.Intern(text).value().number});
+  const std::vector<journal::RecordCapture> captures = {{2, "open"}, {0, ""}, {7, "x"}};
+  std::string sent;
+  const std::vector<EffectId> ids = {{MakeLsn(1, 7), 0}, {MakeLsn(1, 9), 3}};
+  journal::EncodeSent(ids, sent);
+  const std::vector<journal::Record> records = {
+      {.id = "t-1", .payload = R"({"speed":3})", .symbols = std::span(names).first(3)},
+      {.route = 1, .id = "t-2", .payload = "{}", .outer = "[1]", .captures = captures},
+      {.model = 1, .route = 2, .id = "b-1", .symbols = names, .captures = captures},
+      {.kind = journal::RecordKind::kTwinDeleted, .model = 1, .id = "b-1"},
+      {.kind = journal::RecordKind::kEffectsSent, .payload = sent},
+      {.model = 2, .route = 3, .id = "g"}};
+  Corpus corpus;
+  for (size_t first = 0; first < records.size(); ++first) {
+    for (const size_t count : {size_t{1}, records.size() - first}) {
+      journal::FrameBuilder builder(theirs);
+      const auto frame = builder.Build(std::span(records).subspan(first, count));
+      const auto body = frame.subspan(journal::kFrameHeadBytes);
+      corpus.emplace_back(reinterpret_cast<const char*>(body.data()), body.size());
+    }
+  }
+  return corpus;
+}
+
+TEST(FuzzTest, Frame) { Drive(Frame, Frames()); }
 
 }  // namespace
 }  // namespace gemel::fuzz

@@ -43,6 +43,40 @@ TEST(IntakeOverloadTest, WithDropAFullOutboxIsCountedAndSaid) {
   EXPECT_EQ(mill.Letters().at(0).error, "the outbox is full");
 }
 
+// As if a journal had handed this to a shard, which has not applied it yet.
+void Lag(Mill& mill, std::string_view id) {
+  const journal::Record record{
+      .lsn = MakeLsn(1, 1), .key_hash = HashKey("probe", id), .id = id, .payload = "{}"};
+  std::vector<uint64_t> words(EncodedSize(record) / sizeof(uint64_t) + 1);
+  Encode(record, reinterpret_cast<std::byte*>(words.data()));
+  const auto bytes = std::as_bytes(std::span(words));
+  ASSERT_TRUE(mill.sequencer->Replay(bytes.first(EncodedSize(record) - journal::kReadAhead)));
+}
+
+TEST(IntakeOverloadTest, WithDropALagBeyondItsBoundIsCountedAndSaid) {
+  Mill mill(Options({.lag_max = 400, .drops_on_overload = true}));
+  Lag(mill, "one");
+  mill.Send("lab/x", "{}");
+  EXPECT_EQ(mill.refused(Refusal::kOverload), 0u);
+  Lag(mill, "two");
+  Lag(mill, "three");
+  mill.Send("lab/x", "{}");
+  EXPECT_EQ(mill.refused(Refusal::kOverload), 1u);
+  EXPECT_EQ(mill.Letters().at(0).error, "more than journal.lag_max waits to be applied");
+}
+
+// Whoever sees that it is overloaded stops the receiver; until then nobody may wait in its
+// callback.
+TEST(IntakeOverloadTest, AfterItsPatienceMessagesAreLetThrough) {
+  MillOptions options = Options({.patience = std::chrono::milliseconds(1)});
+  options.outbox_bytes_max = 100;
+  Mill mill(options);
+  mill.outbox.Append({.topic = "t", .payload = std::string(200, 'x')});
+  for (int i = 0; i < 5; ++i) mill.Send("lab/x", "{}");
+  EXPECT_EQ(mill.Drain().size(), 5u);
+  EXPECT_TRUE(mill.Letters().empty());
+}
+
 TEST(IntakeOverloadTest, OtherwiseIntakeWaitsForRoomAndLosesNothing) {
   constexpr size_t kMessages = 3'000;
   Mill mill(Options({}));

@@ -1,12 +1,13 @@
 #include "gateway/journal/sequencer.h"
 
 #include <map>
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "tests/journal/sequencing.h"
 
 namespace gemel::journal {
 namespace {
@@ -14,43 +15,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-constexpr Time kStart{seconds{1'700'000'000}};
-
-Record RecordOf(std::string_view id, std::string_view payload = "{}") {
-  Record record;
-  record.id = id;
-  record.payload = payload;
-  record.key_hash = HashKey("m", id);
-  return record;
-}
-
-class SequencerTest : public ::testing::Test {
- protected:
-  void Make(uint32_t shards, size_t mailbox_bytes = 1 << 20) {
-    mailboxes_.clear();
-    parkers_.clear();
-    std::vector<ShardInbox> inboxes;
-    for (uint32_t i = 0; i < shards; ++i) {
-      mailboxes_.push_back(std::make_unique<Mailbox>(mailbox_bytes));
-      parkers_.push_back(std::make_unique<Parker>());
-      inboxes.push_back({mailboxes_.back().get(), parkers_.back().get()});
-    }
-    sequencer_ = std::make_unique<Sequencer>(3, clock_, inboxes);
-  }
-  Sequencer::Outcome Append(Record record) { return sequencer_->Append({&record, 1}); }
-  // Takes the next record of a shard's mailbox.
-  std::optional<RecordView> Take(uint32_t shard) {
-    const auto bytes = mailboxes_[shard]->Next();
-    if (bytes.empty()) return std::nullopt;
-    return RecordView(bytes);
-  }
-
-  ManualClock clock_{kStart};
-  std::vector<std::unique_ptr<Mailbox>> mailboxes_;
-  std::vector<std::unique_ptr<Parker>> parkers_;
-  std::unique_ptr<Sequencer> sequencer_;
-};
 
 TEST_F(SequencerTest, NumbersStartWithTheEpochAndRise) {
   Make(1);

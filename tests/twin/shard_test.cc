@@ -1,20 +1,29 @@
 #include "gateway/twin/shard.h"
 
+#include <array>
+#include <deque>
 #include <latch>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "gateway/journal/journal.h"
+#include "tests/support/temp_dir.h"
 #include "tests/twin/lab.h"
 
 namespace gemel::twin {
 namespace {
 
 class ShardTest : public ::testing::Test {
- protected:
+ public:
   ~ShardTest() override { shard_.DrainAndStop(); }  // before the sequencer goes
+
+ protected:
   void Start() { shard_.Start(sequencer_); }
   void Append(std::string_view id, std::string_view json) {
     journal::Record record{.key_hash = HashKey("probe", id), .id = id, .payload = json};
@@ -93,6 +102,161 @@ TEST_F(ShardTest, AfterItHasEndedItTakesNoRequest) {
   Start();
   shard_.DrainAndStop();
   EXPECT_FALSE(shard_.Ask([](Engine&) { return true; }));
+}
+
+// A shard with a small mailbox behind a journal.
+class JournaledShardTest : public ShardTest {
+ public:
+  ~JournaledShardTest() override { shard_.DrainAndStop(); }  // before the journal goes
+
+ protected:
+  void Open(uint64_t segment_bytes = 64 * 1'024) {
+    Result<std::unique_ptr<journal::Journal>> journal = journal::Journal::Open(
+        {.folder = folder_.path(), .segment_bytes = segment_bytes, .sync_every = {}}, {});
+    ASSERT_TRUE(journal.ok()) << journal.status().message();
+    journal_ = *std::move(journal);
+    journal::Catalog catalog{
+        .models = {{.name = "probe", .fields = {}}}, .routes = {}, .symbols = &probes_.symbols};
+    for (const Route& route : probes_.world.routes) catalog.routes.push_back(route.name);
+    sequencer_.Attach(*journal_, std::move(catalog), kNoTime);
+  }
+  // Messages that each raise an alert of their own twin, so that the effects tell their order.
+  void Append(int first, int last, size_t padding = 0) {
+    for (int i = first; i <= last; ++i) {
+      ShardTest::Append("x" + std::to_string(i),
+                        R"({"order": "raise"})" + std::string(padding, ' '));
+      was_behind_ = was_behind_ || sequencer_.IsBehind(0);
+    }
+  }
+  // That the first `count` records were applied, each once and in order.
+  void ExpectApplied(uint64_t count) {
+    EXPECT_EQ(applied(), count);
+    const std::vector<Kept> kept = sink_.Take();
+    ASSERT_EQ(kept.size(), count);
+    for (uint64_t i = 0; i < count; ++i) ASSERT_EQ(kept[i].id, (EffectId{MakeLsn(1, i + 1), 0}));
+    EXPECT_EQ(sequencer_.lag(), 0u);
+  }
+
+  support::TempDir folder_;
+  std::unique_ptr<journal::Journal> journal_;
+  bool was_behind_ = false;
+};
+
+TEST_F(JournaledShardTest, WhatTheMailboxHasNoRoomForIsReadFromTheJournal) {
+  Open();
+  Append(1, 1'000);  // through several segments
+  EXPECT_TRUE(was_behind_);
+  Start();
+  shard_.DrainAndStop();
+  ExpectApplied(1'000);
+  EXPECT_FALSE(sequencer_.IsBehind(0));
+}
+
+TEST_F(JournaledShardTest, FallingBehindAndCatchingUpWhileRecordsComeItAppliesEachOnceAndInOrder) {
+  Open();
+  Append(1, 200);
+  Start();
+  Append(201, 10'000);
+  shard_.DrainAndStop();
+  EXPECT_TRUE(was_behind_);
+  ExpectApplied(10'000);
+}
+
+TEST_F(JournaledShardTest, ItFallsBehindAgainAndAgain) {
+  Open();
+  Start();
+  int appended = 0;
+  std::deque<std::latch> latches;  // they outlive the slices
+  for (int round = 0; round < 50; ++round) {
+    // Held while it is fed, so that its mailbox is full, then waited for.
+    std::latch& held = latches.emplace_back(1);
+    std::latch& fed = latches.emplace_back(1);
+    shard_.Ask([&](Engine&) {
+      held.count_down();
+      fed.wait();
+      return true;
+    });
+    held.wait();
+    was_behind_ = false;
+    Append(appended + 1, appended + 60);
+    appended += 60;
+    EXPECT_TRUE(was_behind_);
+    fed.count_down();
+    while (sequencer_.lag() > 0 || sequencer_.IsBehind(0)) std::this_thread::yield();
+  }
+  shard_.DrainAndStop();
+  ExpectApplied(3'000);
+}
+
+TEST_F(JournaledShardTest, ARecordThatNoMailboxCanHoldIsAppliedInItsTurn) {
+  Open();
+  Start();
+  for (int i = 1; i <= 300; ++i) Append(i, i, i % 10 == 0 ? 10'000 : 0);
+  shard_.DrainAndStop();
+  EXPECT_TRUE(was_behind_);
+  ExpectApplied(300);
+}
+
+TEST_F(JournaledShardTest, MessagesOfSeveralReadingsKeepTheirOrder) {
+  Open();
+  Start();
+  constexpr int kItems = 7;
+  for (int i = 0; i < 3'000; i += kItems) {
+    std::array<std::string, kItems> ids;
+    std::array<journal::Record, kItems> records;
+    for (size_t item = 0; item < kItems; ++item) {
+      ids[item] = "x" + std::to_string(i) + "-" + std::to_string(item);
+      records[item] = {.key_hash = HashKey("probe", ids[item]),
+                       .id = ids[item],
+                       .payload = R"({"order": "raise"})"};
+    }
+    while (sequencer_.Append(records) == journal::Sequencer::Outcome::kFull) {
+      sequencer_.WaitForRoom(std::chrono::milliseconds(10));
+    }
+  }
+  shard_.DrainAndStop();
+  ExpectApplied(3'003);
+}
+
+TEST_F(JournaledShardTest, RequestsAreAnsweredWhileItIsBehind) {
+  Open();
+  Append(1, 1'000);
+  std::vector<uint64_t> seen;
+  shard_.Ask([&](Engine& engine) {
+    seen.push_back(engine.stats(0).applied.value());
+    return seen.back() == 1'000;
+  });
+  Start();
+  shard_.DrainAndStop();
+  ASSERT_GT(seen.size(), 10u) << "a slice between every few frames";
+  EXPECT_LT(seen.front(), 100u);
+}
+
+TEST_F(JournaledShardTest, OtherShardsRecordsAreNotItsToApply) {
+  Shard other(1, probes_.world, sink_, 4'096);
+  Shard one(0, probes_.world, sink_, 4'096);
+  journal::Sequencer sequencer(1, clock_, {one.inbox(), other.inbox()});
+  Open();
+  journal::Catalog catalog{
+      .models = {{.name = "probe", .fields = {}}}, .routes = {"lab"}, .symbols = &probes_.symbols};
+  sequencer.Attach(*journal_, std::move(catalog), kNoTime);
+  uint64_t of_one = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string id = "x" + std::to_string(i);
+    journal::Record record{.key_hash = HashKey("probe", id), .id = id, .payload = "{}"};
+    of_one += sequencer.ShardOf(record.key_hash) == 0 ? 1U : 0U;
+    while (sequencer.Append({&record, 1}) == journal::Sequencer::Outcome::kFull) {
+      sequencer.WaitForRoom(std::chrono::milliseconds(10));
+    }
+  }
+  EXPECT_TRUE(sequencer.IsBehind(0) && sequencer.IsBehind(1));
+  one.Start(sequencer);
+  other.Start(sequencer);
+  one.DrainAndStop();
+  other.DrainAndStop();
+  EXPECT_EQ(one.engine().stats(0).applied.value(), of_one);
+  EXPECT_EQ(other.engine().stats(0).applied.value(), 1'000 - of_one);
+  EXPECT_EQ(sequencer.lag(), 0u);
 }
 
 }  // namespace

@@ -1,0 +1,10 @@
+#pragma once
+
+namespace gemel::cli {
+
+// `gemel verify CONFIGURATION`: reads the twins' database and the journal of a gateway that is
+// stopped, from the first byte to the last, and says what they hold. Exit codes: 0 whole, 1
+// damaged, 3 unreadable; then one line on stderr says what and where.
+int VerifyMain(int count, const char* const* arguments);
+
+}  // namespace gemel::cli

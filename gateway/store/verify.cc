@@ -1,0 +1,125 @@
+#include "gateway/store/verify.h"
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "gateway/base/quote.h"
+#include "gateway/journal/frame.h"
+#include "gateway/journal/reader.h"
+#include "gateway/sqlite/database.h"
+#include "gateway/store/row.h"
+
+namespace gemel::store {
+namespace {
+
+struct Sum {
+  int64_t rows = 0;
+  int64_t checksums = 0;
+};
+
+// Checks every row of a table and sums them up. Columns before the first one are keys, which no
+// checksum covers.
+Result<Sum> SumOf(sqlite::Database& database, const std::string& table) {
+  GEMEL_TRY_LET(sqlite::Statement select,
+                database.Prepare("SELECT * FROM " + sqlite::QuoteName(table)));
+  const bool has_key = select.name(0) == "gemel_row" || select.name(0) == "position";
+  Sum sum;
+  while (true) {
+    GEMEL_TRY_LET(const bool has_row, select.Step());
+    if (!has_row) return sum;
+    GEMEL_TRY(CheckRow(select, table, has_key ? 1 : 0));
+    ++sum.rows;
+    sum.checksums += select.integer(select.columns() - 1);
+  }
+}
+
+Result<std::map<std::string, Sum>> ReadSums(sqlite::Database& database) {
+  GEMEL_TRY_LET(sqlite::Statement select, database.Prepare("SELECT * FROM gemel_tables"));
+  std::map<std::string, Sum> sums;
+  while (true) {
+    GEMEL_TRY_LET(const bool has_row, select.Step());
+    if (!has_row) return sums;
+    GEMEL_TRY(CheckRow(select, "gemel_tables", 0));
+    sums[std::string(select.text(0))] = {select.integer(2), select.integer(3)};
+  }
+}
+
+Status CheckBySqlite(sqlite::Database& database) {
+  GEMEL_TRY_LET(sqlite::Statement check, database.Prepare("PRAGMA integrity_check(1)"));
+  GEMEL_TRY_LET(const bool has_row, check.Step());
+  const std::string said(has_row ? check.text(0) : "nothing");
+  if (said != "ok") return Damaged("SQLite says: " + Quote(said));
+  return Status::Ok();
+}
+
+Result<VerifiedDatabase> VerifyTables(sqlite::Database& database) {
+  GEMEL_TRY(CheckBySqlite(database));
+  GEMEL_TRY_LET(auto sums, ReadSums(database));
+  GEMEL_TRY_LET(sqlite::Statement tables,
+                database.Prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> "
+                                 "'gemel_tables' ORDER BY name"));
+  VerifiedDatabase verified;
+  while (true) {
+    GEMEL_TRY_LET(const bool has_table, tables.Step());
+    if (!has_table) break;
+    const std::string name(tables.text(0));
+    GEMEL_TRY_LET(const Sum sum, SumOf(database, name));
+    const auto expected = sums.extract(name);
+    const Sum wanted = expected.empty() ? Sum{} : expected.mapped();
+    if (sum.rows != wanted.rows || sum.checksums != wanted.checksums) {
+      return Damaged(fmt::format("table {}: {} rows were written and {} are there, or not the same",
+                                 name, wanted.rows, sum.rows));
+    }
+    ++verified.tables;
+    verified.rows += static_cast<uint64_t>(sum.rows);
+  }
+  if (!sums.empty()) return Damaged(fmt::format("table {} is missing", sums.begin()->first));
+  return verified;
+}
+
+Status CheckEntries(const journal::Frame& frame, VerifiedJournal& verified) {
+  journal::EntryReader entries(frame.body);
+  while (const std::optional<journal::Entry> entry = entries.Next()) {
+    if (entry->kind != journal::EntryKind::kRecord) continue;
+    if (!journal::IsRecord(entry->content)) return Damaged("it holds what is no record");
+    ++verified.records;
+  }
+  return entries.is_at_end() ? Status::Ok() : Damaged("it holds what does not end");
+}
+
+}  // namespace
+
+Result<VerifiedDatabase> VerifyDatabase(const std::filesystem::path& path) {
+  Result<sqlite::Database> database =
+      sqlite::Database::Open(path, sqlite::Database::Mode::kReadOnly);
+  if (!database.ok() && database.status().code() == Code::kNotFound)
+    return VerifiedDatabase{.is_there = false};
+  if (!database.ok()) return std::move(database).status();
+  Result<VerifiedDatabase> verified = VerifyTables(*database);
+  if (!verified.ok() && verified.status().code() == Code::kDamaged)
+    return Damaged(fmt::format("{}: {}", path.string(), verified.status().message()));
+  return verified;
+}
+
+Result<VerifiedJournal> VerifyJournal(const std::filesystem::path& folder) {
+  GEMEL_TRY_LET(const auto segments, journal::FindSegments(folder));
+  VerifiedJournal verified{.segments = segments.size()};
+  GEMEL_TRY_LET(journal::JournalReader reader, journal::JournalReader::Open(folder));
+  while (true) {
+    GEMEL_TRY_LET(const std::optional<journal::Frame> frame, reader.Next());
+    if (!frame) break;
+    ++verified.frames;
+    if (Status status = CheckEntries(*frame, verified); !status.ok()) {
+      return Damaged(fmt::format("{}: the frame {:x}: {}", reader.path().string(), frame->first,
+                                 status.message()));
+    }
+  }
+  verified.torn_bytes = reader.torn_bytes();
+  verified.lost_segments = reader.lost_segments().size();
+  return verified;
+}
+
+}  // namespace gemel::store
