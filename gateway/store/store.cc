@@ -298,7 +298,10 @@ Status Store::WriteEffects(const std::vector<effects::OwnedEffect>& effects) {
     writer_.Add(static_cast<int64_t>(effect.id.lsn));
     writer_.Add(int64_t{effect.id.ordinal});
     writer_.Add(static_cast<int64_t>(effect.kind));
-    writer_.Add(std::string_view(effect.model < tables_.size() ? tables_[effect.model].name : ""));
+    // It must live until the row is written.
+    const std::string_view model =
+        effect.model < tables_.size() ? std::string_view(tables_[effect.model].name) : "";
+    writer_.Add(model);
     writer_.Add(int64_t{effect.is_retained});
     writer_.Add(int64_t{effect.has_more});
     writer_.Add(effect.decided.time_since_epoch().count());
