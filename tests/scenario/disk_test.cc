@@ -22,7 +22,6 @@ namespace {
 using support::Broker;
 using support::Tail;
 
-constexpr int64_t kPerSecond = 3'000;
 constexpr std::chrono::seconds kPatience{60};
 
 nlohmann::json Configuration() {
@@ -76,7 +75,7 @@ class DiskTest : public ::testing::Test {
 TEST_F(DiskTest, AFullDiskHoldsTheReceiverSaysWhyAndServiceResumesByItself) {
   ASSERT_TRUE(Start()) << gateway_->errors();
   Tail commands(broker_, {"scenario/+/+/out"});
-  NumberedLoad load(broker_.port(), kPerSecond);
+  NumberedLoad load(broker_.port(), kBusyPerSecond);
   for (int round = 0; round < 3; ++round) {
     Fail("posix_fallocate", ENOSPC, "/journal/", 0);
     ASSERT_TRUE(gateway_->AwaitHttp("/readyz", 503, kPatience)) << gateway_->errors();
@@ -93,7 +92,7 @@ TEST_F(DiskTest, AFullDiskHoldsTheReceiverSaysWhyAndServiceResumesByItself) {
 TEST_F(DiskTest, AFullDiskOfTheDatabaseCostsSnapshotsAndNoMessage) {
   ASSERT_TRUE(Start()) << gateway_->errors();
   Tail commands(broker_, {"scenario/+/+/out"});
-  NumberedLoad load(broker_.port(), kPerSecond);
+  NumberedLoad load(broker_.port(), kBusyPerSecond);
   Fail("pwrite", ENOSPC, "gemel.db", 0);
   ASSERT_TRUE(gateway_->AwaitMetric("gemel_snapshot_failed", 1)) << gateway_->errors();
   const double before = gateway_->Metric("gemel_snapshots_total");
@@ -108,7 +107,7 @@ TEST_F(DiskTest, AFullDiskOfTheDatabaseCostsSnapshotsAndNoMessage) {
 TEST_F(DiskTest, ADiskThatFailsEndsTheProcessAndNothingIsLost) {
   ASSERT_TRUE(Start()) << gateway_->errors();
   Tail commands(broker_, {"scenario/+/+/out"});
-  NumberedLoad load(broker_.port(), kPerSecond);
+  NumberedLoad load(broker_.port(), kBusyPerSecond);
   const int64_t rounds = FromEnvironment("GEMEL_KILLS", 6);
   int64_t ended = 0;
   for (int64_t round = 0; round < rounds; ++round) {

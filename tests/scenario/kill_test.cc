@@ -21,8 +21,6 @@ using std::chrono::milliseconds;
 using support::Broker;
 using support::Tail;
 
-constexpr int64_t kPerSecond = 4'000;
-
 // A named place in the gateway, and how often at most it is passed before the process dies there.
 struct CrashPlace {
   const char* name;
@@ -54,7 +52,7 @@ class KillTest : public ::testing::Test {
     ASSERT_TRUE(gateway.Start()) << gateway.errors();
     Tail commands(broker, {"scenario/+/+/out"});
     Answers answers;
-    NumberedLoad load(broker.port(), kPerSecond);
+    NumberedLoad load(broker.port(), kBusyPerSecond);
     int64_t busy = 0;
     int64_t at_points = 0;
     gateway.Kill();

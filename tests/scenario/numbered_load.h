@@ -15,6 +15,14 @@ namespace gemel::scenario {
 // Devices that number their messages, and what proves that none was lost and none applied twice.
 
 inline constexpr int64_t kDevices = 100;
+// As much as keeps the gateway busy and lets it catch up, which sanitizers slow down.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr int64_t kBusyPerSecond = 500;
+#elif defined(__SANITIZE_ADDRESS__)
+inline constexpr int64_t kBusyPerSecond = 1'500;
+#else
+inline constexpr int64_t kBusyPerSecond = 4'000;
+#endif
 std::string DeviceOf(int64_t number);
 
 // The value of an environment variable, or `otherwise`.
