@@ -108,7 +108,8 @@ Messages MakeMessages(size_t twins, size_t rounds, int64_t start_ms) {
 }
 
 struct Rig {
-  explicit Rig(const std::string& plugin) : clock() {
+  // Whether the route names a sequence, by which each twin recognises repeats.
+  Rig(const std::string& plugin, bool has_sequence) : clock() {
     const gemel_model* table = Required(model::LoadPlugin(plugin));
     world.symbols = &symbols;
     world.models.push_back({Required(model::Model::Create(
@@ -119,7 +120,7 @@ struct Rig {
     route.name = "bench";
     route.model = "truck";
     route.time = "/time_ms";
-    route.sequence = "/seq";
+    if (has_sequence) route.sequence = "/seq";
     route.command = "fleet/{region}/truck/{id}/command";
     ingest::CompiledRoute compiled =
         Required(ingest::CompileRoute(route, 0, *world.models[0].model));
@@ -167,14 +168,14 @@ double Seconds(Steady::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-void Throughput(const std::string& plugin, size_t twins, size_t rounds) {
+void Throughput(const std::string& plugin, bool has_sequence, size_t twins, size_t rounds) {
   const int64_t start_ms =
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())
           .time_since_epoch()
           .count() -
       3'600'000;
   const Messages messages = MakeMessages(twins, rounds + 1, start_ms);
-  Rig rig(plugin);
+  Rig rig(plugin, has_sequence);
   size_t next = 0;
   const auto feed = [&](size_t count) {
     Steady::duration intake_time{};
@@ -205,10 +206,10 @@ void Throughput(const std::string& plugin, size_t twins, size_t rounds) {
   std::ranges::sort(rates);
   const double total = static_cast<double>(twins * rounds);
   fmt::print(
-      "engine messages_per_second_core={:.0f} intake_ns={:.0f} shard_ns={:.0f} "
+      "engine repeats={} messages_per_second_core={:.0f} intake_ns={:.0f} shard_ns={:.0f} "
       "payload_bytes={:.0f} twins={} "
       "effects={} refused={}\n",
-      rates[rates.size() / 2], intake_seconds / total * 1e9,
+      has_sequence ? "known" : "unknown", rates[rates.size() / 2], intake_seconds / total * 1e9,
       (seconds - intake_seconds) / total * 1e9, messages.payload_bytes(),
       rig.engine->table(0).size(), rig.sink.effects, rig.sink.dead_letters);
 }
@@ -219,8 +220,8 @@ size_t AllocatedBytes(Rig& rig) {
   return heap.uordblks + heap.hblkhd + rig.engine->table(0).mapped_bytes();
 }
 
-void Memory(const std::string& plugin, size_t twins) {
-  Rig rig(plugin);
+void Memory(const std::string& plugin, bool has_sequence, size_t twins) {
+  Rig rig(plugin, has_sequence);
   std::mt19937_64 random(1);
   const std::string payload = PayloadOf(1'700'000'000'000, 1, random);
   const size_t before = AllocatedBytes(rig);
@@ -235,8 +236,8 @@ void Memory(const std::string& plugin, size_t twins) {
   const size_t after = AllocatedBytes(rig);
   const double bytes = static_cast<double>(after - before) / static_cast<double>(twins);
   const uint32_t state = rig.world.models[0].model->state_size();
-  fmt::print("memory twins={} bytes_per_twin={:.0f} state={} beyond_state={:.0f}\n", twins, bytes,
-             state, bytes - state);
+  fmt::print("memory repeats={} twins={} bytes_per_twin={:.0f} state={} beyond_state={:.0f}\n",
+             has_sequence ? "known" : "unknown", twins, bytes, state, bytes - state);
 }
 
 }  // namespace
@@ -248,8 +249,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string part = argc == 3 ? argv[2] : "";
-  if (part != "memory") gemel::Throughput(argv[1], 100'000, 9);
-  if (part == "throughput") return 0;
-  for (const size_t twins : {1'000, 100'000, 1'000'000}) gemel::Memory(argv[1], twins);
+  for (const bool has_sequence : {false, true}) {
+    if (part != "memory") gemel::Throughput(argv[1], has_sequence, 100'000, 9);
+    if (part == "throughput") continue;
+    for (const size_t twins : {1'000, 100'000, 1'000'000})
+      gemel::Memory(argv[1], has_sequence, twins);
+  }
   return 0;
 }
