@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -34,7 +35,9 @@ mqtt::Connection ToConnection(const config::Mqtt& mqtt) {
 }
 
 constexpr const char* kOffline = R"({"state":"offline"})";
-constexpr std::chrono::milliseconds kStuckPoll{20};
+// How long a message may wait inside the receiver's callback, whatever the keepalive: a stop waits
+// as long.
+constexpr std::chrono::milliseconds kIntakePatienceMax{15'000};
 constexpr std::chrono::milliseconds kDrainPoll{10};
 
 journal::Catalog CatalogOf(const twin::World& world) {
@@ -98,18 +101,21 @@ Status Gateway::Start() {
 Status Gateway::RecoverTwins() {
   GEMEL_TRY_LET(store_, store::Store::Open(config_.store.path, compiled_->world, *shards_));
   GEMEL_TRY_LET(const store::Restored restored, store_->Restore(gate_));
-  if (restored.highest >= MakeLsn(epoch_->number(), 0)) {
+  const Lsn highest = std::max(restored.highest_checkpoint, restored.highest_row);
+  if (highest >= MakeLsn(epoch_->number(), 0)) {
     return Damaged(
         fmt::format("{}: it knows records of epoch {}, and the journal in {} is in epoch {}: they "
                     "do not belong "
                     "together. Restore the journal, or move the database away as well",
-                    config_.store.path.string(), restored.highest >> kLsnCounterBits,
+                    config_.store.path.string(), highest >> kLsnCounterBits,
                     config_.journal.path.string(), epoch_->number()));
   }
   shards_->Start(*sequencer_);
   const journal::Catalog catalog = CatalogOf(compiled_->world);
   GEMEL_TRY_LET(const store::Recovered recovered,
-                store::Recover({.journal = config_.journal.path, .checkpoint = restored.checkpoint},
+                store::Recover({.journal = config_.journal.path,
+                                .checkpoint = restored.checkpoint,
+                                .newest = restored.highest_row},
                                catalog, symbols_, *sequencer_, *shards_, gate_, recovery_));
   GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
                                                   .segment_bytes = config_.journal.segment_size,
@@ -185,11 +191,13 @@ void Gateway::MakeParts() {
   intake_ = std::make_unique<ingest::Intake>(
       world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &outbox_,
       outbox_, clock_,
-      ingest::IntakeOptions{.payload_bytes_max = config_.limits.payload_max,
-                            .event_time_ahead_max = config_.limits.event_time_ahead,
-                            .lag_max = config_.journal.lag_max,
-                            .drops_on_overload = config_.overload == config::Overload::kDrop,
-                            .patience = std::chrono::milliseconds(config_.mqtt.keepalive) / 4});
+      ingest::IntakeOptions{
+          .payload_bytes_max = config_.limits.payload_max,
+          .event_time_ahead_max = config_.limits.event_time_ahead,
+          .lag_max = config_.journal.lag_max,
+          .drops_on_overload = config_.overload == config::Overload::kDrop,
+          .patience =
+              std::min(std::chrono::milliseconds(config_.mqtt.keepalive) / 4, kIntakePatienceMax)});
   receiver_ = mqtt::MakePahoReceiver(ToConnection(config_.mqtt));
 }
 
@@ -231,19 +239,7 @@ http::IntakeCounts Gateway::IntakeCounts() const {
   return counts;
 }
 
-// A message that waits for room holds Paho's lock, so that the receiver can't be stopped; and it
-// must not be let through, because returning would tell the broker that it is safe.
-void Gateway::AwaitIntake(std::chrono::milliseconds patience) const {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (intake_ && intake_->is_waiting()) {
-    if (std::chrono::steady_clock::now() >= until)
-      EndProcess("a message still waits for room; it stays with the broker");
-    std::this_thread::sleep_for(kStuckPoll);
-  }
-}
-
 bool Gateway::Stop(std::chrono::milliseconds patience) {
-  AwaitIntake(patience);
   if (server_) server_->Stop();  // it asks all others
   admission_.reset();
   // Intake first, then what it fed, in the order of the data path. The session stays at the broker,

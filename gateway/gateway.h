@@ -76,7 +76,6 @@ class Gateway {
   http::StorageCounts StorageCounts() const;
   void OnReceiverState(bool is_receiving, std::string_view why);
   void PublishStatus();
-  void AwaitIntake(std::chrono::milliseconds patience) const;
 
   const config::Config config_;
   const SystemClock clock_;

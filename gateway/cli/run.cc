@@ -24,8 +24,8 @@ namespace gemel::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kReadyPoll{20};
-// What a stop may take: systemd's default is 90 s.
-constexpr std::chrono::milliseconds kDrainPatience{30'000};
+// What is not sent by then is kept, and goes after the next start.
+constexpr std::chrono::milliseconds kDrainPatience{5'000};
 
 // The signals that end the gateway, blocked in every thread and fetched by this one.
 sigset_t BlockSignals() {
@@ -87,12 +87,14 @@ int Run(const std::filesystem::path& path) {
     sigwait(&stop, &signal_number);
   }
   log::Info("stopping=true");
-  // A second signal means now: what is unsent is lost to nobody but the effects in memory.
+  // A second signal means now: what was not applied or sent is, at the next start.
   signal(SIGTERM, SIG_DFL);
   signal(SIGINT, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
   if (!(*gateway)->Stop(kDrainPatience)) {
-    return Failed(Unavailable("stopped with effects that the broker has not acknowledged"));
+    log::Warning(
+        "unsent=kept because={}",
+        log::Quoted("the broker has not acknowledged all effects; the next start sends them"));
   }
   log::Info("stopped=true");
   return kDone;

@@ -43,7 +43,6 @@ void Intake::Handle(const mqtt::Inbound& message) {
     stats_.refused[static_cast<size_t>(refused->reason)].Add();
     SendDeadLetter(message, *refused);
   }
-  is_waiting_.store(false, std::memory_order_relaxed);
   CrashPoint("intake.taken");  // and not acknowledged yet
 }
 
@@ -250,7 +249,6 @@ std::optional<Refused> Intake::AwaitRoom() {
       is_overloaded_.store(true, std::memory_order_relaxed);
       return std::nullopt;
     }
-    is_waiting_.store(true, std::memory_order_release);
     sequencer_.WaitForRoom(kRoomPatience);
   }
   over_since_.reset();
@@ -262,6 +260,7 @@ std::optional<Refused> Intake::Append() {
   // An array without items is a message without readings.
   if (records_.empty()) return std::nullopt;
   if (auto refused = AwaitRoom()) return refused;
+  const auto begin = std::chrono::steady_clock::now();
   while (true) {
     switch (sequencer_.Append(records_)) {
       case journal::Sequencer::Outcome::kAppended:
@@ -279,7 +278,9 @@ std::optional<Refused> Intake::Append() {
     if (options_.drops_on_overload) {
       return Refused{Refusal::kOverload, "neither the twin's shard nor the disk has room"};
     }
-    is_waiting_.store(true, std::memory_order_release);
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    if (std::chrono::floor<std::chrono::milliseconds>(waited) >= options_.patience)
+      EndProcess("a message waits for room that does not come; it stays with the broker");
     sequencer_.WaitForRoom(kRoomPatience);
   }
 }

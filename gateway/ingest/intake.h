@@ -41,8 +41,9 @@ struct IntakeOptions {
   Duration event_time_ahead_max = kEventTimeAheadMax;
   uint64_t lag_max = UINT64_MAX;   // bytes that may wait to be applied
   bool drops_on_overload = false;  // otherwise it waits for room
-  // For how long at a stretch messages are made to wait. After that they are let through, and it is
-  // for others to see that no more come.
+  // For how long at a stretch messages are made to wait, because the callback holds a lock of the
+  // MQTT library. After that they are let through, and it is for others to see that no more come;
+  // one that has no room even so ends the process.
   std::chrono::milliseconds patience = std::chrono::milliseconds::max();
 };
 
@@ -67,9 +68,6 @@ class Intake {
   // Ends the process if the journal can't be written: the message stays with the broker.
   void Handle(const mqtt::Inbound& message);
 
-  // Any thread: whether a message waits for room. Paho's lock is held then, and nobody may ask Paho
-  // for anything without waiting as well.
-  bool is_waiting() const { return is_waiting_.load(std::memory_order_acquire); }
   // Any thread: whether too much waits, and nothing at all should come, since longer than the
   // patience; and whether so little does that more may come.
   bool is_overloaded() const { return is_overloaded_.load(std::memory_order_relaxed); }
@@ -105,7 +103,6 @@ class Intake {
   const Clock& clock_;
   const IntakeOptions options_;
   IntakeStats stats_;
-  std::atomic<bool> is_waiting_{false};
   std::atomic<bool> is_overloaded_{false};
   std::optional<std::chrono::steady_clock::time_point> over_since_;
 

@@ -10,7 +10,6 @@
 namespace gemel::journal {
 namespace {
 
-// What has been written to it, not what is reserved.
 uint64_t SizeOf(const std::filesystem::path& path) {
   std::error_code error;
   const uint64_t size = std::filesystem::file_size(path, error);

@@ -17,7 +17,7 @@ struct Retention {
 };
 
 struct Kept {
-  uint64_t bytes = 0;  // of all segments that are left
+  uint64_t bytes = 0;  // of all segments that are left, with what is reserved for the present one
   uint64_t dropped = 0;
 };
 

@@ -140,21 +140,25 @@ void Sequencer::Distribute(std::span<const Record> frame, JournalPlace place) {
   for (size_t i = 0; i < frame.size(); ++i) {
     if (frame[i].kind == RecordKind::kEffectsSent) continue;
     const std::span<const std::byte> record = builder_->record(i);
-    const size_t size = record.size() + kReadAhead;
-    handed_bytes_.fetch_add(size, std::memory_order_relaxed);
+    handed_bytes_.fetch_add(record.size() + kReadAhead, std::memory_order_relaxed);
     const uint32_t shard = ShardOf(frame[i].key_hash);
     if (IsBehind(shard)) continue;
-    std::byte* const entry = inboxes_[shard].mailbox->Reserve(size);
-    if (entry == nullptr) {
+    if (Put(record, shard)) {
+      touched |= uint64_t{1} << shard;
+    } else {
       GEMEL_ASSERT(frame.size() == 1);  // room was counted above for more
       FallBehind(shard, place);
-      continue;
     }
-    std::memcpy(entry, record.data(), record.size());
-    std::memset(entry + record.size(), 0, kReadAhead);
-    touched |= uint64_t{1} << shard;
   }
   Publish(touched);
+}
+
+bool Sequencer::Put(std::span<const std::byte> record, uint32_t shard) {
+  std::byte* const entry = inboxes_[shard].mailbox->Reserve(record.size() + kReadAhead);
+  if (entry == nullptr) return false;
+  std::memcpy(entry, record.data(), record.size());
+  std::memset(entry + record.size(), 0, kReadAhead);
+  return true;
 }
 
 void Sequencer::CountBytes(std::span<const Record> frame) {
@@ -187,12 +191,8 @@ bool Sequencer::Replay(std::span<const std::byte> record) {
   const std::lock_guard lock(mutex_);
   GEMEL_ASSERT(journal_ == nullptr);
   const uint32_t shard = ShardOf(RecordView(record).key_hash());
-  const size_t size = record.size() + kReadAhead;
-  std::byte* const entry = inboxes_[shard].mailbox->Reserve(size);
-  if (entry == nullptr) return false;
-  std::memcpy(entry, record.data(), record.size());
-  std::memset(entry + record.size(), 0, kReadAhead);
-  handed_bytes_.fetch_add(size, std::memory_order_relaxed);
+  if (!Put(record, shard)) return false;
+  handed_bytes_.fetch_add(record.size() + kReadAhead, std::memory_order_relaxed);
   Publish(uint64_t{1} << shard);
   return true;
 }

@@ -99,6 +99,8 @@ class Sequencer {
   // Sets `place` to where the frame begins.
   Outcome WriteToJournal(std::span<const Record> frame, JournalPlace& place);
   void Distribute(std::span<const Record> frame, JournalPlace place);
+  // Copies an encoded record into a mailbox, not yet published. False if there is no room.
+  bool Put(std::span<const std::byte> record, uint32_t shard);
   void CountBytes(std::span<const Record> frame);
   void FallBehind(uint32_t shard, JournalPlace from);
   void Publish(uint64_t shards);

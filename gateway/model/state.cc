@@ -53,6 +53,14 @@ gemel_value ReadSymbol(const gemel_field& field, const std::byte* at) {
 
 }  // namespace
 
+Time EventTimeOf(const gemel_field& field, const std::byte* state) {
+  return Time{Duration{Load<int64_t>(state + field.time_offset)}};
+}
+
+void SetEventTime(const gemel_field& field, std::byte* state, Time time) {
+  Store(state + field.time_offset, time.time_since_epoch().count());
+}
+
 void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& value) {
   std::byte* at = state + field.offset;
   const bool is_null = value.type == GEMEL_NULL;
@@ -88,8 +96,7 @@ void WriteChoice(const gemel_field& field, std::byte* state, std::string_view te
 
 gemel_value ReadValue(const gemel_field& field, const std::byte* state) {
   const std::byte* at = state + field.offset;
-  if (field.time_offset != GEMEL_NO_OFFSET &&
-      Load<int64_t>(state + field.time_offset) == GEMEL_NO_TIME) {
+  if (field.time_offset != GEMEL_NO_OFFSET && EventTimeOf(field, state) == kNoTime) {
     return kNull;
   }
   switch (field.type) {

@@ -6,10 +6,15 @@
 
 #include "gateway/base/symbols.h"
 #include "gateway/sdk/model.h"
+#include "gateway/sdk/types.hpp"
 
 namespace gemel::model {
 
 // Values in and out of a state struct by its field table: the one place that knows how they lie.
+
+// The event time of a field that has one; kNoTime where it was never reported.
+Time EventTimeOf(const gemel_field& field, const std::byte* state);
+void SetEventTime(const gemel_field& field, std::byte* state, Time time);
 
 // Writes the value; GEMEL_NULL writes the type's null. Text that is too long is cut.
 // REQUIRES: the value's type is the field's, or null.

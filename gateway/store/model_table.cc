@@ -1,7 +1,6 @@
 #include "gateway/store/model_table.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -40,12 +39,6 @@ std::vector<std::string> ColumnsOf(const std::vector<StoredField>& fields) {
   }
   columns.insert(columns.end(), std::begin(kSystemColumns), std::end(kSystemColumns));
   return columns;
-}
-
-int64_t LoadTime(const std::byte* at) {
-  int64_t microseconds = 0;
-  std::memcpy(&microseconds, at, sizeof microseconds);
-  return microseconds;
 }
 
 void AddValue(const gemel_value& value, const Symbols& symbols, RowWriter& writer) {
@@ -167,11 +160,11 @@ uint32_t WriteRow(const CopiedTwin& twin, const model::Model& model, const Symbo
   for (const gemel_field& field : model.fields()) {
     AddValue(model::ReadValue(field, twin.state), symbols, writer);
     if (field.time_offset == GEMEL_NO_OFFSET) continue;
-    const int64_t at = LoadTime(twin.state + field.time_offset);
-    if (at == GEMEL_NO_TIME) {
+    const Time at = model::EventTimeOf(field, twin.state);
+    if (at == kNoTime) {
       writer.AddNull();
     } else {
-      writer.Add(at);
+      writer.Add(at.time_since_epoch().count());
     }
   }
   writer.Add(static_cast<int64_t>(twin.applied_lsn));
@@ -257,8 +250,7 @@ Status RowReader::Restore(const Column& column, const sqlite::Statement& row,
   const bool is_timed = field.time_offset != GEMEL_NO_OFFSET;
   if (is_timed) {
     if (column.time < 0 || row.type(column.time) == sqlite::Type::kNull) return Status::Ok();
-    const int64_t at = row.integer(column.time);
-    std::memcpy(state + field.time_offset, &at, sizeof at);
+    model::SetEventTime(field, state, Time{Duration{row.integer(column.time)}});
   }
   model::WriteValue(field, state, value);
   return Status::Ok();

@@ -18,11 +18,11 @@ constexpr std::chrono::seconds kSayEvery{5};
 
 class Replayer {
  public:
-  Replayer(journal::JournalReader reader, Lsn checkpoint, const journal::Catalog& catalog,
-           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
-           effects::Gate& gate, RecoveryProgress& progress)
+  Replayer(journal::JournalReader reader, const RecoverySource& source,
+           const journal::Catalog& catalog, Symbols& symbols, journal::Sequencer& sequencer,
+           twin::ShardSet& shards, effects::Gate& gate, RecoveryProgress& progress)
       : reader_(std::move(reader)),
-        checkpoint_(checkpoint),
+        source_(source),
         translation_(catalog, symbols),
         sequencer_(sequencer),
         shards_(shards),
@@ -37,6 +37,12 @@ class Replayer {
       GEMEL_TRY(ReplayFrame(*frame));
       progress_.bytes.store(before_segment_ + reader_.offset());
       SayProgress();
+    }
+    if (newest_ < source_.newest) {
+      return Damaged(fmt::format(
+          "{}: the journal ends with {:x}, and a saved twin has seen {:x}: some of it is gone. "
+          "Restore it, or move the database away as well",
+          source_.journal.string(), newest_, source_.newest));
     }
     AwaitApplied();
     progress_.bytes.store(progress_.bytes_total.load());
@@ -76,7 +82,8 @@ class Replayer {
                                       content.size());
     const journal::RecordView view(record);
     recovered_.last = std::max(recovered_.last, view.record_time());
-    if (view.lsn() <= checkpoint_) return Status::Ok();
+    newest_ = view.lsn();
+    if (view.lsn() <= source_.checkpoint) return Status::Ok();
     ++recovered_.records;
     if (view.kind() == journal::RecordKind::kEffectsSent) {
       journal::ForEachSent(view.payload(), [this](EffectId id) { gate_.MarkDone(id); });
@@ -127,13 +134,14 @@ class Replayer {
   }
 
   journal::JournalReader reader_;
-  const Lsn checkpoint_;
+  const RecoverySource& source_;
   journal::Translation translation_;
   journal::Sequencer& sequencer_;
   twin::ShardSet& shards_;
   effects::Gate& gate_;
   RecoveryProgress& progress_;
   Recovered recovered_;
+  Lsn newest_ = kNoLsn;  // of all records, also those that are not replayed
   Lsn segment_ = kNoLsn;
   uint64_t before_segment_ = 0;
   uint64_t segment_bytes_ = 0;
@@ -157,8 +165,7 @@ Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& 
   progress.bytes_total.store(total);
   GEMEL_TRY_LET(journal::JournalReader reader,
                 journal::JournalReader::Open(source.journal, source.checkpoint));
-  return Replayer(std::move(reader), source.checkpoint, catalog, symbols, sequencer, shards, gate,
-                  progress)
+  return Replayer(std::move(reader), source, catalog, symbols, sequencer, shards, gate, progress)
       .Run();
 }
 

@@ -35,15 +35,18 @@ struct Recovered {
 
 struct RecoverySource {
   std::filesystem::path journal;
-  Lsn checkpoint =
-      kNoLsn;  // up to which every twin was restored; from the beginning where none was
+  // Up to which every twin was restored; from the beginning where none was.
+  Lsn checkpoint = kNoLsn;
+  // The newest record that a restored twin has seen.
+  Lsn newest = kNoLsn;
 };
 
 // Gives the twins the state that they had: reads the journal from behind the checkpoint and hands
 // each record to its shard again, through the code that applied it first. What the shards decide
 // meanwhile is held in the gate, less what the journal says is done with. Returns when everything
-// is applied. Damaged, naming file and place, if the journal is not what was written; Invalid if it
-// holds a record of a model or route that the catalog lacks; Unavailable if the disk fails.
+// is applied. Damaged, naming file and place, if the journal is not what was written, or ends before
+// what a twin has seen; Invalid if it holds a record of a model or route that the catalog lacks;
+// Unavailable if the disk fails.
 // REQUIRES: the sequencer's shards run, no journal is attached to it, nothing else is appended
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,

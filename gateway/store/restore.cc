@@ -22,16 +22,24 @@ Result<Restored> Store::Restore(effects::Gate& gate) {
   return restored;
 }
 
-Result<std::optional<std::pair<Store::Sum, std::string>>> Store::ReadSum(const std::string& table) {
+Result<std::optional<std::pair<Sum, std::string>>> Store::ReadSum(const std::string& table) {
   GEMEL_TRY_LET(sqlite::Statement select,
                 database_.Prepare("SELECT * FROM gemel_tables WHERE name = ?1"));
   select.Bind(1, std::string_view(table));
   GEMEL_TRY_LET(const bool is_known, select.Step());
   std::optional<std::pair<Sum, std::string>> sum;
   if (!is_known) return sum;
-  GEMEL_TRY(CheckRow(select, kTables, 0));
+  GEMEL_TRY(CheckRow(select, kTables));
   sum.emplace(Sum{select.integer(2), select.integer(3)}, std::string(select.text(1)));
   return sum;
+}
+
+Result<Sum> Store::RestoreAll(const std::string& table,
+                              const std::function<Status(const sqlite::Statement&)>& restore) {
+  GEMEL_TRY_LET(const auto written, ReadSum(table));
+  GEMEL_TRY_LET(const Sum found, ReadRows(database_, table, restore));
+  GEMEL_TRY(CheckSum(table, written ? written->first : Sum{}, found));
+  return found;
 }
 
 Status Store::RestoreTable(size_t model, Restored& restored) {
@@ -44,129 +52,90 @@ Status Store::RestoreTable(size_t model, Restored& restored) {
   GEMEL_TRY_LET(const RowReader reader,
                 RowReader::Make(*stored, world_, static_cast<uint16_t>(model)));
   table.is_current = *stored == table.fields;
-  return RestoreRows(table, model, reader, sum->first, restored);
+  GEMEL_TRY_LET(const Sum found, RestoreAll(table.name, [&](const sqlite::Statement& row) {
+                  return RestoreTwin(table, model, reader, row, restored);
+                }));
+  restored.twins += static_cast<uint64_t>(found.rows);
+  if (table.is_current) table.sum = found;
+  return Status::Ok();
 }
 
-Status Store::RestoreRows(Table& table, size_t model, const RowReader& reader, const Sum& expected,
-                          Restored& restored) {
-  GEMEL_TRY_LET(sqlite::Statement select,
-                database_.Prepare(fmt::format("SELECT * FROM {} ORDER BY gemel_row",
-                                              sqlite::QuoteName(table.name))));
-  Sum sum;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) break;
-    GEMEL_TRY(CheckRow(select, table.name, 1));
-    const std::string_view id = RowReader::IdOf(select);
-    const uint64_t hash = HashKey(table.name, id);
-    const auto shard = static_cast<uint32_t>(PartitionOf(hash) % shards_.size());
-    twin::Engine& engine = shards_.engine(shard);
-    if (id.empty() || id.size() > kIdBytesMax || engine.table(model).Find(hash, id) != nullptr)
-      return Damaged(fmt::format("table {}: the twin {} is there twice", table.name, Quote(id)));
-    twin::Twin& twin = engine.Restore(static_cast<uint16_t>(model), hash, id);
-    GEMEL_TRY(reader.Read(select, twin));
-    restored.highest = std::max(restored.highest, twin.applied_lsn);
-    const auto checksum = static_cast<uint32_t>(select.integer(select.columns() - 1));
-    sum.checksums += checksum;
-    ++sum.rows;
-    if (table.is_current) {
-      std::vector<Row>& rows = table.rows[shard];
-      if (rows.size() <= twin.slot()) rows.resize(twin.slot() + 1);
-      rows[twin.slot()] = {static_cast<uint32_t>(select.integer(0)), checksum};
-      table.next_row = std::max(table.next_row, rows[twin.slot()].number + 1);
-    } else {
-      engine.table(model).MarkDirty(twin);
-    }
+Status Store::RestoreTwin(Table& table, size_t model, const RowReader& reader,
+                          const sqlite::Statement& row, Restored& restored) {
+  const std::string_view id = RowReader::IdOf(row);
+  const uint64_t hash = HashKey(table.name, id);
+  const auto shard = static_cast<uint32_t>(PartitionOf(hash) % shards_.size());
+  twin::Engine& engine = shards_.engine(shard);
+  if (id.empty() || id.size() > kIdBytesMax || engine.table(model).Find(hash, id) != nullptr)
+    return Damaged(fmt::format("table {}: the twin {} is there twice", table.name, Quote(id)));
+  twin::Twin& twin = engine.Restore(static_cast<uint16_t>(model), hash, id);
+  GEMEL_TRY(reader.Read(row, twin));
+  restored.highest_row = std::max(restored.highest_row, twin.applied_lsn);
+  if (!table.is_current) {
+    engine.table(model).MarkDirty(twin);
+    return Status::Ok();
   }
-  if (sum.rows != expected.rows || sum.checksums != expected.checksums) {
-    return Damaged(fmt::format("table {}: {} rows were written and {} are there, or not the same",
-                               table.name, expected.rows, sum.rows));
-  }
-  restored.twins += static_cast<uint64_t>(sum.rows);
-  if (table.is_current) table.sum = sum;
+  std::vector<Row>& rows = table.rows[shard];
+  if (rows.size() <= twin.slot()) rows.resize(twin.slot() + 1);
+  rows[twin.slot()] = {static_cast<uint32_t>(row.integer(0)),
+                       static_cast<uint32_t>(row.integer(row.columns() - 1))};
+  table.next_row = std::max(table.next_row, rows[twin.slot()].number + 1);
   return Status::Ok();
 }
 
 Status Store::RestoreCheckpoints(Restored& restored) {
-  GEMEL_TRY_LET(sqlite::Statement select, database_.Prepare("SELECT * FROM gemel_checkpoints"));
-  GEMEL_TRY_LET(const auto expected, ReadSum(kCheckpoints));
-  Sum sum;
-  bool is_first = true;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) break;
-    GEMEL_TRY(CheckRow(select, kCheckpoints, 0));
-    const auto lsn = static_cast<Lsn>(select.integer(1));
-    restored.checkpoint = is_first ? lsn : std::min(restored.checkpoint, lsn);
-    restored.highest = std::max(restored.highest, lsn);
-    is_first = false;
-    ++sum.rows;
-    sum.checksums += select.integer(2);
-  }
-  const Sum wanted = expected ? expected->first : Sum{};
-  if (sum.rows != wanted.rows || sum.checksums != wanted.checksums)
-    return Damaged("table gemel_checkpoints: rows are missing");
+  std::vector<Lsn> checkpoints;
+  GEMEL_TRY(RestoreAll(kCheckpoints, [&](const sqlite::Statement& row) {
+              checkpoints.push_back(static_cast<Lsn>(row.integer(1)));
+              return Status::Ok();
+            }).status());
+  if (checkpoints.empty()) return Status::Ok();
+  restored.checkpoint = std::ranges::min(checkpoints);
+  restored.highest_checkpoint = std::ranges::max(checkpoints);
   std::ranges::fill(checkpoints_, restored.checkpoint);
   return Status::Ok();
 }
 
 Status Store::RestoreDeletions(Restored& restored) {
-  GEMEL_TRY_LET(sqlite::Statement select, database_.Prepare("SELECT * FROM gemel_deletions"));
-  GEMEL_TRY_LET(const auto expected, ReadSum(kDeletions));
-  Sum sum;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) break;
-    GEMEL_TRY(CheckRow(select, kDeletions, 0));
-    const auto key_hash = static_cast<uint64_t>(select.integer(0));
-    const auto lsn = static_cast<Lsn>(select.integer(1));
-    deletions_[key_hash] = lsn;
-    restored.highest = std::max(restored.highest, lsn);
-    shards_.engine(PartitionOf(key_hash) % static_cast<uint32_t>(shards_.size()))
-        .RestoreDeletion(key_hash, lsn);
-    ++sum.rows;
-    sum.checksums += select.integer(2);
-  }
-  const Sum wanted = expected ? expected->first : Sum{};
-  if (sum.rows != wanted.rows || sum.checksums != wanted.checksums)
-    return Damaged("table gemel_deletions: rows are missing");
+  GEMEL_TRY_LET(const Sum sum, RestoreAll(kDeletions, [&](const sqlite::Statement& row) {
+                  const auto key_hash = static_cast<uint64_t>(row.integer(0));
+                  const auto lsn = static_cast<Lsn>(row.integer(1));
+                  deletions_[key_hash] = lsn;
+                  restored.highest_row = std::max(restored.highest_row, lsn);
+                  shards_.engine(PartitionOf(key_hash) % static_cast<uint32_t>(shards_.size()))
+                      .RestoreDeletion(key_hash, lsn);
+                  return Status::Ok();
+                }));
   has_deletions_ = sum.rows > 0;
   return Status::Ok();
 }
 
 Status Store::RestoreEffects(effects::Gate& gate) {
-  GEMEL_TRY_LET(const auto expected, ReadSum(kOutbox));
-  GEMEL_TRY_LET(sqlite::Statement select,
-                database_.Prepare("SELECT * FROM gemel_outbox ORDER BY position"));
-  Sum sum;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) break;
-    GEMEL_TRY(CheckRow(select, kOutbox, 1));
-    const auto model = std::ranges::find(tables_, select.text(4), &Table::name);
-    effects::Effect effect{
-        .id = {static_cast<Lsn>(select.integer(1)), static_cast<uint32_t>(select.integer(2))},
-        .kind = static_cast<effects::EffectKind>(select.integer(3)),
-        .is_retained = select.integer(5) != 0,
-        .has_more = select.integer(6) != 0,
-        .decided = Time{Duration{select.integer(7)}},
-        .lifetime = Duration{select.integer(8)},
-        .topic = select.text(9),
-        .payload = select.text(10)};
-    if (model == tables_.end()) {
-      effect.kind = effects::EffectKind::kAlert;  // commands are counted by model
-    } else {
-      effect.model = static_cast<uint16_t>(model - tables_.begin());
-    }
-    gate.Restore(effect);
-    ++sum.rows;
-    sum.checksums += select.integer(select.columns() - 1);
-  }
-  const Sum wanted = expected ? expected->first : Sum{};
-  if (sum.rows != wanted.rows || sum.checksums != wanted.checksums)
-    return Damaged("table gemel_outbox: rows are missing");
+  GEMEL_TRY_LET(const Sum sum, RestoreAll(kOutbox, [&](const sqlite::Statement& row) {
+                  gate.Restore(EffectOf(row));
+                  return Status::Ok();
+                }));
   has_effects_ = sum.rows > 0;
   return Status::Ok();
+}
+
+effects::Effect Store::EffectOf(const sqlite::Statement& row) const {
+  effects::Effect effect{
+      .id = {static_cast<Lsn>(row.integer(1)), static_cast<uint32_t>(row.integer(2))},
+      .kind = static_cast<effects::EffectKind>(row.integer(3)),
+      .is_retained = row.integer(5) != 0,
+      .has_more = row.integer(6) != 0,
+      .decided = Time{Duration{row.integer(7)}},
+      .lifetime = Duration{row.integer(8)},
+      .topic = row.text(9),
+      .payload = row.text(10)};
+  const auto model = std::ranges::find(tables_, row.text(4), &Table::name);
+  if (model == tables_.end()) {
+    effect.kind = effects::EffectKind::kAlert;  // because commands are counted by model
+  } else {
+    effect.model = static_cast<uint16_t>(model - tables_.begin());
+  }
+  return effect;
 }
 
 }  // namespace gemel::store

@@ -38,6 +38,32 @@ void BeginBytes(std::string_view table, std::vector<std::byte>& to) {
   AppendSized(Type::kText, BytesOf(table), to);
 }
 
+// Of the columns from this one to the one before the last.
+uint32_t ChecksumOf(const sqlite::Statement& row, std::string_view table, int first_column) {
+  thread_local std::vector<std::byte> bytes;
+  BeginBytes(table, bytes);
+  for (int column = first_column; column < row.columns() - 1; ++column) {
+    switch (row.type(column)) {
+      case Type::kNull:
+        AppendBytes(Type::kNull, {}, bytes);
+        break;
+      case Type::kInteger:
+        AppendNumber(Type::kInteger, row.integer(column), bytes);
+        break;
+      case Type::kReal:
+        AppendNumber(Type::kReal, row.real(column), bytes);
+        break;
+      case Type::kText:
+        AppendSized(Type::kText, BytesOf(row.text(column)), bytes);
+        break;
+      case Type::kBlob:
+        AppendSized(Type::kBlob, row.blob(column), bytes);
+        break;
+    }
+  }
+  return Crc32c(0, bytes);
+}
+
 }  // namespace
 
 void RowWriter::Begin(sqlite::Statement& statement, std::string_view table) {
@@ -83,35 +109,33 @@ uint32_t RowWriter::Finish() {
   return checksum;
 }
 
-uint32_t ChecksumOf(const sqlite::Statement& row, std::string_view table, int first_column) {
-  thread_local std::vector<std::byte> bytes;
-  BeginBytes(table, bytes);
-  for (int column = first_column; column < row.columns() - 1; ++column) {
-    switch (row.type(column)) {
-      case Type::kNull:
-        AppendBytes(Type::kNull, {}, bytes);
-        break;
-      case Type::kInteger:
-        AppendNumber(Type::kInteger, row.integer(column), bytes);
-        break;
-      case Type::kReal:
-        AppendNumber(Type::kReal, row.real(column), bytes);
-        break;
-      case Type::kText:
-        AppendSized(Type::kText, BytesOf(row.text(column)), bytes);
-        break;
-      case Type::kBlob:
-        AppendSized(Type::kBlob, row.blob(column), bytes);
-        break;
-    }
-  }
-  return Crc32c(0, bytes);
-}
-
-Status CheckRow(const sqlite::Statement& row, std::string_view table, int first_column) {
+Status CheckRow(const sqlite::Statement& row, std::string_view table) {
+  const int first_column = row.name(0) == "gemel_row" || row.name(0) == "position" ? 1 : 0;
   if (row.integer(row.columns() - 1) == ChecksumOf(row, table, first_column)) return Status::Ok();
   return Damaged(fmt::format("table {}: the row {} is not what was written", table,
                              Quote(row.text(first_column))));
+}
+
+Result<Sum> ReadRows(sqlite::Database& database, std::string_view table,
+                     const std::function<Status(const sqlite::Statement& row)>& visit) {
+  GEMEL_TRY_LET(
+      sqlite::Statement select,
+      database.Prepare(fmt::format("SELECT * FROM {} ORDER BY 1", sqlite::QuoteName(table))));
+  Sum sum;
+  while (true) {
+    GEMEL_TRY_LET(const bool has_row, select.Step());
+    if (!has_row) return sum;
+    GEMEL_TRY(CheckRow(select, table));
+    GEMEL_TRY(visit(select));
+    ++sum.rows;
+    sum.checksums += select.integer(select.columns() - 1);
+  }
+}
+
+Status CheckSum(std::string_view table, const Sum& written, const Sum& found) {
+  if (found == written) return Status::Ok();
+  return Damaged(fmt::format("table {}: {} rows were written and {} are there, or not the same",
+                             table, written.rows, found.rows));
 }
 
 }  // namespace gemel::store

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -34,9 +35,21 @@ class RowWriter {
   std::vector<std::byte> bytes_;  // what the checksum is of
 };
 
-// The checksum of a row as it was read, from a column to the one before the last.
-uint32_t ChecksumOf(const sqlite::Statement& row, std::string_view table, int first_column);
-// Damaged, naming table and row, if the last column is not that.
-Status CheckRow(const sqlite::Statement& row, std::string_view table, int first_column);
+// How many rows a table has, and the sum of their checksums: a row that is missing shows here only.
+struct Sum {
+  int64_t rows = 0;
+  int64_t checksums = 0;
+  friend bool operator==(const Sum&, const Sum&) = default;
+};
+
+// Damaged, naming table and row, if the row's last column is not its checksum. A table's number for
+// a row (gemel_row, position) is not part of it.
+Status CheckRow(const sqlite::Statement& row, std::string_view table);
+// Calls visit(row) for each row of a table, in the order of its first column, once it is checked.
+// Damaged as CheckRow, or what `visit` returns.
+Result<Sum> ReadRows(sqlite::Database& database, std::string_view table,
+                     const std::function<Status(const sqlite::Statement& row)>& visit);
+// Damaged, naming the table, if it does not hold what was written.
+Status CheckSum(std::string_view table, const Sum& written, const Sum& found);
 
 }  // namespace gemel::store

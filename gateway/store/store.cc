@@ -346,10 +346,4 @@ Status Store::WriteSum(const std::string& table, const std::string& fields, cons
 
 Status Store::Checkpoint() { return database_.Run("PRAGMA wal_checkpoint(TRUNCATE)"); }
 
-uint64_t Store::bytes() const {
-  std::error_code error;
-  const uint64_t bytes = std::filesystem::file_size(database_.path(), error);
-  return error ? 0 : bytes;
-}
-
 }  // namespace gemel::store

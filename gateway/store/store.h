@@ -25,7 +25,8 @@ namespace gemel::store {
 // What restoring has found.
 struct Restored {
   Lsn checkpoint = kNoLsn;  // the lowest of all shards: the journal is needed from behind it
-  Lsn highest = kNoLsn;     // no record that a row has seen, nor a checkpoint, is above it
+  Lsn highest_checkpoint = kNoLsn;
+  Lsn highest_row = kNoLsn;  // the newest record that a row has seen
   uint64_t twins = 0;
 };
 
@@ -66,8 +67,6 @@ class Store {
   // Has what was saved survive a loss of power.
   Status Checkpoint();
 
-  uint64_t bytes() const;  // of the file
-
  private:
   static constexpr const char* kOutbox = "gemel_outbox";
   static constexpr const char* kCheckpoints = "gemel_checkpoints";
@@ -77,11 +76,6 @@ class Store {
   struct Row {
     uint32_t number = 0;  // gemel_row; 0: not saved yet
     uint32_t checksum = 0;
-  };
-  // What the database is to hold of a table, to notice what is missing.
-  struct Sum {
-    int64_t rows = 0;
-    int64_t checksums = 0;
   };
   struct Table {
     std::string name;
@@ -100,11 +94,15 @@ class Store {
   // What can be done about a damaged file.
   Status WithAdvice(Status status) const;
   Status RestoreTable(size_t model, Restored& restored);
-  Status RestoreRows(Table& table, size_t model, const RowReader& reader, const Sum& expected,
-                     Restored& restored);
+  Status RestoreTwin(Table& table, size_t model, const RowReader& reader,
+                     const sqlite::Statement& row, Restored& restored);
   Status RestoreCheckpoints(Restored& restored);
   Status RestoreDeletions(Restored& restored);
   Status RestoreEffects(effects::Gate& gate);
+  effects::Effect EffectOf(const sqlite::Statement& row) const;
+  // Calls restore(row) for each row of a table, and checks that all are there that were written.
+  Result<Sum> RestoreAll(const std::string& table,
+                         const std::function<Status(const sqlite::Statement&)>& restore);
   // What the database says that it holds of a table; nothing if it does not know the table.
   Result<std::optional<std::pair<Sum, std::string>>> ReadSum(const std::string& table);
 

@@ -15,36 +15,13 @@
 namespace gemel::store {
 namespace {
 
-struct Sum {
-  int64_t rows = 0;
-  int64_t checksums = 0;
-};
-
-// Checks every row of a table and sums them up. Columns before the first one are keys, which no
-// checksum covers.
-Result<Sum> SumOf(sqlite::Database& database, const std::string& table) {
-  GEMEL_TRY_LET(sqlite::Statement select,
-                database.Prepare("SELECT * FROM " + sqlite::QuoteName(table)));
-  const bool has_key = select.name(0) == "gemel_row" || select.name(0) == "position";
-  Sum sum;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) return sum;
-    GEMEL_TRY(CheckRow(select, table, has_key ? 1 : 0));
-    ++sum.rows;
-    sum.checksums += select.integer(select.columns() - 1);
-  }
-}
-
 Result<std::map<std::string, Sum>> ReadSums(sqlite::Database& database) {
-  GEMEL_TRY_LET(sqlite::Statement select, database.Prepare("SELECT * FROM gemel_tables"));
   std::map<std::string, Sum> sums;
-  while (true) {
-    GEMEL_TRY_LET(const bool has_row, select.Step());
-    if (!has_row) return sums;
-    GEMEL_TRY(CheckRow(select, "gemel_tables", 0));
-    sums[std::string(select.text(0))] = {select.integer(2), select.integer(3)};
-  }
+  GEMEL_TRY(ReadRows(database, "gemel_tables", [&](const sqlite::Statement& row) {
+              sums[std::string(row.text(0))] = {row.integer(2), row.integer(3)};
+              return Status::Ok();
+            }).status());
+  return sums;
 }
 
 Status CheckBySqlite(sqlite::Database& database) {
@@ -66,13 +43,10 @@ Result<VerifiedDatabase> VerifyTables(sqlite::Database& database) {
     GEMEL_TRY_LET(const bool has_table, tables.Step());
     if (!has_table) break;
     const std::string name(tables.text(0));
-    GEMEL_TRY_LET(const Sum sum, SumOf(database, name));
+    GEMEL_TRY_LET(const Sum sum,
+                  ReadRows(database, name, [](const auto&) { return Status::Ok(); }));
     const auto expected = sums.extract(name);
-    const Sum wanted = expected.empty() ? Sum{} : expected.mapped();
-    if (sum.rows != wanted.rows || sum.checksums != wanted.checksums) {
-      return Damaged(fmt::format("table {}: {} rows were written and {} are there, or not the same",
-                                 name, wanted.rows, sum.rows));
-    }
+    GEMEL_TRY(CheckSum(name, expected.empty() ? Sum{} : expected.mapped(), sum));
     ++verified.tables;
     verified.rows += static_cast<uint64_t>(sum.rows);
   }

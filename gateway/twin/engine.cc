@@ -18,17 +18,6 @@ namespace {
 constexpr uint64_t kItemFactor = 0x9E3779B97F4A7C15;
 constexpr gemel_value kNull{GEMEL_NULL, 0, {.integer = 0}};
 
-Time LoadTime(const std::byte* at) {
-  int64_t microseconds = 0;
-  std::memcpy(&microseconds, at, sizeof microseconds);
-  return Time{Duration{microseconds}};
-}
-
-void StoreTime(std::byte* at, Time time) {
-  const int64_t microseconds = time.time_since_epoch().count();
-  std::memcpy(at, &microseconds, sizeof microseconds);
-}
-
 }  // namespace
 
 Engine::Engine(const World& world, effects::Sink& sink)
@@ -169,9 +158,9 @@ void Engine::Merge(const model::Model& model, Twin& twin, Time event_time) {
   for (size_t i = 0; i < fields.size(); ++i) {
     if (values_[i].type == GEMEL_NULL) continue;
     const gemel_field& field = fields[i];
-    if (LoadTime(state + field.time_offset) > event_time) continue;
+    if (model::EventTimeOf(field, state) > event_time) continue;
     model::WriteValue(field, state, values_[i]);
-    StoreTime(state + field.time_offset, event_time);
+    model::SetEventTime(field, state, event_time);
   }
 }
 

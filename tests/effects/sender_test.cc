@@ -407,5 +407,23 @@ TEST_F(SenderReportTest, WhatWasGivenUpBehindAnUnacknowledgedOneIsReportedAfterA
   EXPECT_THAT(AwaitReported(0), ElementsAre(1, 2, 3));
 }
 
+TEST_F(SenderTest, WhatIsNotAcknowledgedCanBeCopiedWhereverItIs) {
+  publisher_.SetAcknowledging(false);
+  sender_.Start();
+  for (const char* topic : {"a", "b"}) Append(topic, seconds(30));
+  ASSERT_TRUE(Await(3));
+  publisher_.SetReachable(false);
+  Append("c");
+  outbox_.Append({.kind = EffectKind::kDeadLetter, .topic = "letter"});
+  std::vector<std::string> topics;
+  for (const OwnedEffect& effect : sender_.Unacknowledged()) topics.push_back(effect.topic);
+  EXPECT_EQ(topics, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(sender_.Unacknowledged()[0].effect.lifetime, seconds(30));
+  publisher_.SetAcknowledging(true);
+  publisher_.SetReachable(true);
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  EXPECT_TRUE(sender_.Unacknowledged().empty());
+}
+
 }  // namespace
 }  // namespace gemel::effects

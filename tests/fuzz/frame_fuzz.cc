@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include "gateway/journal/frame.h"
 #include "gateway/journal/record.h"
 #include "tests/fuzz/entry.h"
+#include "tests/support/exact_bytes.h"
 
 namespace gemel::fuzz {
 namespace {
@@ -22,20 +22,6 @@ using journal::RecordView;
 
 // So few that mutated symbols fill the table.
 constexpr size_t kSymbols = 6;
-
-// A copy, aligned and exactly as long, so that ASan sees who reads further.
-class Copy {
- public:
-  explicit Copy(std::span<const std::byte> from)
-      : bytes_(std::make_unique<std::byte[]>(from.size())), size_(from.size()) {
-    std::ranges::copy(from, bytes_.get());
-  }
-  std::span<std::byte> span() { return {bytes_.get(), size_}; }
-
- private:
-  std::unique_ptr<std::byte[]> bytes_;
-  size_t size_;
-};
 
 void CheckLiesIn(std::span<const std::byte> bytes, std::string_view text) {
   const auto* const first = reinterpret_cast<const std::byte*>(text.data());
@@ -70,7 +56,7 @@ void CheckRefused(const Status& status) {
 
 void ReadRecord(std::span<const std::byte> content, const Catalog& ours,
                 const journal::Translation& translation, const Symbols& symbols) {
-  Copy copy(content);
+  support::ExactBytes copy(content);
   if (!journal::IsRecord(copy.span())) return;
   CheckRecord(copy.span(), size_t{1} << 16);
   const bool is_of_twin = RecordView(copy.span()).kind() != journal::RecordKind::kEffectsSent;
@@ -98,7 +84,7 @@ int Frame(const uint8_t* data, size_t size) {
                      .routes = {"stops", "fleet", "doors"},
                      .symbols = &symbols};
   journal::Translation translation(ours, symbols);
-  Copy body({reinterpret_cast<const std::byte*>(data), size});
+  support::ExactBytes body({reinterpret_cast<const std::byte*>(data), size});
   journal::EntryReader entries(body.span());
   while (const std::optional<Entry> entry = entries.Next()) {
     GEMEL_ASSERT(entry->content.size() <= size);

@@ -125,5 +125,17 @@ TEST(IntakeOverloadTest, WhatCanNeverFitIsRefusedInsteadOfWaitedFor) {
   EXPECT_EQ(mill.Drain().size(), 1u);
 }
 
+// Inside the callback nobody may wait for longer, and returning would tell the broker that the
+// message is safe.
+TEST(IntakeOverloadDeathTest, RoomThatDoesNotComeEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        Mill mill(Options({.patience = std::chrono::milliseconds(20)}));
+        while (true) mill.Send("lab/x", R"({"a": 1})");
+      },
+      testing::ExitedWithCode(3), "it stays with the broker");
+}
+
 }  // namespace
 }  // namespace gemel::ingest

@@ -1,13 +1,14 @@
 #include "gateway/journal/record.h"
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include "tests/support/exact_bytes.h"
 
 namespace gemel::journal {
 namespace {
@@ -146,20 +147,6 @@ std::vector<Record> Shapes() {
   return shapes;
 }
 
-// A buffer of just this size, so that ASan sees who reads behind it.
-class Bytes {
- public:
-  explicit Bytes(std::span<const std::byte> from)
-      : bytes_(std::make_unique<std::byte[]>(from.size())), size_(from.size()) {
-    std::ranges::copy(from, bytes_.get());
-  }
-  std::span<std::byte> span() { return {bytes_.get(), size_}; }
-
- private:
-  std::unique_ptr<std::byte[]> bytes_;
-  size_t size_;
-};
-
 bool LiesIn(std::span<const std::byte> bytes, const void* at, size_t size) {
   const auto* const first = static_cast<const std::byte*>(at);
   return first >= bytes.data() && first + size <= bytes.data() + bytes.size();
@@ -180,10 +167,11 @@ TEST(IsRecordTest, WhatWasEncodedIsARecordAndNoBeginningOfIt) {
   for (const Record& record : Shapes()) {
     const std::vector<uint64_t> words = Encoded(record);
     const auto whole = std::as_bytes(std::span(words)).first(SizeOf(record));
-    EXPECT_TRUE(IsRecord(Bytes(whole).span()));
+    EXPECT_TRUE(IsRecord(support::ExactBytes(whole).span()));
     ExpectSeesOnly(whole);
     for (size_t size = 0; size < whole.size(); ++size)
-      EXPECT_FALSE(IsRecord(Bytes(whole.first(size)).span())) << size << " of " << whole.size();
+      EXPECT_FALSE(IsRecord(support::ExactBytes(whole.first(size)).span()))
+          << size << " of " << whole.size();
   }
 }
 
@@ -195,7 +183,7 @@ TEST(IsRecordTest, ASizeOrOffsetThatLeadsOutsideIsRefused) {
     const std::vector<uint64_t> words = Encoded(record);
     const auto whole = std::as_bytes(std::span(words)).first(SizeOf(record));
     for (const auto& [offset, size] : kPlaces) {
-      Bytes largest(whole);
+      support::ExactBytes largest(whole);
       std::ranges::fill(largest.span().subspan(offset, size), std::byte{0xFF});
       EXPECT_FALSE(IsRecord(largest.span())) << offset;
     }
@@ -206,7 +194,7 @@ TEST(IsRecordTest, WhicheverBitIsFlippedNothingOutsideIsEverSeen) {
   int refused = 0;
   for (const Record& record : Shapes()) {
     const std::vector<uint64_t> words = Encoded(record);
-    Bytes bytes(std::as_bytes(std::span(words)).first(SizeOf(record)));
+    support::ExactBytes bytes(std::as_bytes(std::span(words)).first(SizeOf(record)));
     for (size_t bit = 0; bit < 8 * bytes.span().size(); ++bit) {
       std::byte& byte = bytes.span()[bit / 8];
       byte ^= std::byte{1} << bit % 8;

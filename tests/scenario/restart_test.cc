@@ -10,6 +10,7 @@
 
 #include "gateway/mqtt/paho_publisher.h"
 #include "tests/scenario/gateway_process.h"
+#include "tests/scenario/numbered_load.h"
 #include "tests/support/tail.h"
 
 namespace gemel::scenario {
@@ -71,7 +72,7 @@ class NumberedSender {
 };
 
 // What the devices got: the numbers, and what each command id said.
-struct Answers {
+struct Heard {
   std::set<int64_t> numbers;
   std::map<std::string, std::string> payload_by_id;
   int ids_with_two_contents = 0;
@@ -93,7 +94,7 @@ struct Answers {
 
 bool HasAll(const std::vector<support::Seen>& seen, int64_t count) {
   if (seen.size() < static_cast<size_t>(count)) return false;
-  Answers answers;
+  Heard answers;
   answers.Add(seen);
   return static_cast<int64_t>(answers.numbers.size()) == count;
 }
@@ -115,7 +116,7 @@ TEST(RestartTest, StoppedInMidStreamEveryNumberIsAnsweredAndNoIdMeansTwoThings) 
   sender.Join();
   ASSERT_TRUE(commands.WaitFor([](const auto& seen) { return HasAll(seen, kCount); }))
       << commands.seen().size() << " commands";
-  Answers answers;
+  Heard answers;
   answers.Add(commands.seen());
   EXPECT_EQ(answers.ids_with_two_contents, 0);
   EXPECT_EQ(answers.foreign_topics, 0);
@@ -154,6 +155,34 @@ TEST(RestartTest, BrokerFrozenKilledAndRestartedWhileCommandsFlow) {
   EXPECT_GE(n, kRounds * 200);
   EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
   EXPECT_EQ(gateway.errors().find("Sanitizer"), std::string::npos) << gateway.errors();
+}
+
+// The devices hear nothing of the stop: what was decided before it reaches them after it.
+TEST(RestartTest, WhatAFrozenBrokerHasNotAcknowledgedAtAStopIsSentByTheNextStart) {
+  Broker broker({.is_persistent = true});
+  ASSERT_TRUE(broker.Start().ok());
+  nlohmann::json configuration = EchoConfiguration();
+  configuration["routes"][0]["message_id"] = "/n";
+  GatewayProcess gateway(broker, configuration);
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Tail commands(broker, {"scenario/+/+/out"});
+  NumberedLoad load(broker.port(), kBusyPerSecond);
+  ASSERT_TRUE(commands.WaitForCount(200));
+  broker.Freeze();
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+  EXPECT_NE(gateway.errors().find("unsent=kept"), std::string::npos) << gateway.errors();
+  broker.Thaw();
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  const int64_t published = load.End();
+  Answers answers;
+  commands.WaitFor([&](const auto& seen) {
+    answers.Take(seen);
+    return answers.numbers() == published;
+  });
+  EXPECT_EQ(answers.numbers(), published);
+  EXPECT_EQ(answers.doubled(), 0);
+  EXPECT_EQ(answers.changed(), 0);
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
 }
 
 }  // namespace

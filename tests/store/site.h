@@ -64,10 +64,11 @@ class Site {
     return catalog;
   }
   // Without what follows it at a start: the gate stays closed.
-  Result<Recovered> Recover(const journal::Catalog& catalog, Lsn checkpoint = kNoLsn) {
+  Result<Recovered> Recover(const journal::Catalog& catalog, Lsn checkpoint = kNoLsn,
+                            Lsn newest = kNoLsn) {
     shards_.Start(sequencer_);
-    return store::Recover({.journal = folder_, .checkpoint = checkpoint}, catalog, probes.symbols,
-                          sequencer_, shards_, gate_, progress);
+    return store::Recover({.journal = folder_, .checkpoint = checkpoint, .newest = newest}, catalog,
+                          probes.symbols, sequencer_, shards_, gate_, progress);
   }
   // As a gateway starts.
   Recovered Start(Lsn checkpoint = kNoLsn) {

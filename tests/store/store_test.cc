@@ -313,5 +313,31 @@ TEST_F(StoreTest, ADamagedRowIsRefusedAtTheStart) {
   }
 }
 
+TEST_F(StoreTest, AJournalThatEndsBeforeWhatATwinHasSeenIsRefused) {
+  {
+    StoredSite first(folder_.path());
+    ASSERT_TRUE(first.Start().ok());
+    for (int i = 0; i < 5; ++i) first.site.Append({});
+    first.site.Twins();
+    ASSERT_TRUE(first.Save().ok());
+  }
+  const auto recover = [this](uint64_t epoch) {
+    StoredSite next(folder_.path(), {.epoch = epoch});
+    next.store = *Store::Open(path(), next.site.probes.world, next.site.shards());
+    const Result<Restored> restored = next.store->Restore(next.site.gate());
+    GEMEL_ASSERT(restored.ok());
+    Result<Recovered> recovered =
+        next.site.Recover(next.site.CatalogOf(), restored->checkpoint, restored->highest_row);
+    return std::move(recovered).status();
+  };
+  EXPECT_TRUE(recover(2).ok());
+  const auto segments = journal::FindSegments(folder_ / "journal");
+  ASSERT_TRUE(segments.ok());
+  for (const std::filesystem::path& segment : segments.value()) std::filesystem::remove(segment);
+  const Status gone = recover(3);
+  EXPECT_EQ(gone.code(), Code::kDamaged);
+  EXPECT_THAT(gone.message(), HasSubstr("some of it is gone"));
+}
+
 }  // namespace
 }  // namespace gemel::store
