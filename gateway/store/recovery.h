@@ -44,10 +44,10 @@ struct RecoverySource {
 // Gives the twins the state that they had: reads the journal from behind the checkpoint and hands
 // each record to its shard again, through the code that applied it first. What the shards decide
 // meanwhile is held in the gate, less what the journal says is done with. Returns when everything
-// is applied. Damaged, naming file and place, if the journal is not what was written, or ends before
-// what a twin has seen; Invalid if it holds a record of a model or route that the catalog lacks;
-// Unavailable if the disk fails.
-// REQUIRES: the sequencer's shards run, no journal is attached to it, nothing else is appended
+// is applied. Damaged, naming file and place, if the journal is not what was written, or ends
+// before what a twin has seen; Invalid if it holds a record of a model or route that the catalog
+// lacks; Unavailable if the disk fails. REQUIRES: the sequencer's shards run, no journal is
+// attached to it, nothing else is appended
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
                           effects::Gate& gate, RecoveryProgress& progress);
