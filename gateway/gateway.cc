@@ -40,17 +40,6 @@ constexpr const char* kOffline = R"({"state":"offline"})";
 constexpr std::chrono::milliseconds kIntakePatienceMax{15'000};
 constexpr std::chrono::milliseconds kDrainPoll{10};
 
-journal::Catalog CatalogOf(const twin::World& world) {
-  journal::Catalog catalog{.models = {}, .routes = {}, .symbols = world.symbols};
-  for (const twin::ModelEntry& entry : world.models) {
-    journal::Catalog::Model model{.name = entry.model->name(), .fields = {}};
-    for (const gemel_field& field : entry.model->fields()) model.fields.emplace_back(field.name);
-    catalog.models.push_back(std::move(model));
-  }
-  for (const twin::Route& route : world.routes) catalog.routes.push_back(route.name);
-  return catalog;
-}
-
 int64_t Milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
 }
@@ -111,12 +100,13 @@ Status Gateway::RecoverTwins() {
                     config_.journal.path.string(), epoch_->number()));
   }
   shards_->Start(*sequencer_);
-  const journal::Catalog catalog = CatalogOf(compiled_->world);
+  const journal::Catalog catalog = store::CatalogOf(compiled_->world);
   GEMEL_TRY_LET(const store::Recovered recovered,
                 store::Recover({.journal = config_.journal.path,
                                 .checkpoint = restored.checkpoint,
-                                .newest = restored.highest_row},
-                               catalog, symbols_, *sequencer_, *shards_, gate_, recovery_));
+                                .newest = restored.highest_row,
+                                .on_done = [this](EffectId id) { gate_.MarkDone(id); }},
+                               catalog, symbols_, *sequencer_, *shards_, recovery_));
   GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
                                                   .segment_bytes = config_.journal.segment_size,
                                                   .sync_every = config_.journal.sync_every},

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -21,6 +22,7 @@
 #include "gateway/base/quantity.h"
 #include "gateway/base/quote.h"
 #include "gateway/cli/arguments.h"
+#include "gateway/cli/replay_offline.h"
 #include "gateway/cli/verbs.h"
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/uri.h"
@@ -32,8 +34,14 @@ namespace {
 constexpr const char* kFooter =
     "FILE is CSV or JSON lines, plain or gzip. The map says how a row becomes a message, like "
     "conf/replay/*.json.\nRows go as filed unless --sort or --shuffle orders them by event time; "
-    "--speed 60x lets a minute of event\ntime pass in a second.\n\nExample: gemel replay "
-    "positions.csv.gz --map conf/replay/capmetro_bus.json --broker mqtt://127.0.0.1 --sort";
+    "--speed 60x lets a minute of event\ntime pass in a second.\n\nWith --offline there is no "
+    "broker: FILE is a recording of `gemel record`, or rows with --map and --config, and\nits "
+    "messages are applied as fast as it goes, in the time that they were recorded with. A "
+    "recording "
+    "is held\nagainst the twins that the gateway had; with --model it is run a second time and the "
+    "difference is shown. Exit\ncode 1 if there is one.\n\nExamples:\n  gemel replay "
+    "positions.csv.gz --map conf/replay/capmetro_bus.json --broker mqtt://127.0.0.1 --sort\n"
+    "  gemel replay friday --offline --model truck=./truck.so";
 
 struct Arguments {
   std::string file, map, broker;
@@ -43,13 +51,16 @@ struct Arguments {
   uint64_t seed = 1;
   bool is_sorted = false;
   bool is_json = false;
+  bool is_offline = false;
+  OfflineOptions offline;
+  std::vector<std::string> models;  // NAME=FILE
 };
 
 void AddOptions(CLI::App& app, Arguments& a) {
   app.footer(kFooter);
-  app.add_option("FILE", a.file, "Recorded rows")->required();
-  app.add_option("--map", a.map, "Replay map")->required();
-  app.add_option("--broker", a.broker, "mqtt://host:port or mqtts://host:port")->required();
+  app.add_option("FILE", a.file, "Recorded rows, or a recording")->required();
+  app.add_option("--map", a.map, "Replay map");
+  app.add_option("--broker", a.broker, "mqtt://host:port or mqtts://host:port");
   app.add_option("--speed", a.speed, "Event time by the clock, 60x, or max: as fast as possible")
       ->capture_default_str();
   app.add_flag("--sort", a.is_sorted, "By event time");
@@ -58,6 +69,17 @@ void AddOptions(CLI::App& app, Arguments& a) {
   app.add_option("--seed", a.seed, "The same seed shuffles the same way")->capture_default_str();
   app.add_option("--client-id", a.client_id, "MQTT client id, to which -pub is added");
   app.add_flag("--json", a.is_json, "The summary as a JSON object");
+  app.add_flag("--offline", a.is_offline, "Without a broker");
+  app.add_option("--config", a.offline.configuration,
+                 "Offline: the gateway's configuration, instead of the recording's own");
+  app.add_option("--model", a.models,
+                 "Offline: NAME=FILE, a plug-in to try instead of the one that was recorded");
+  app.add_option("--shards", a.offline.shards, "Offline: threads; the result is the same")
+      ->check(CLI::Range(1u, kShardsMax))
+      ->capture_default_str();
+  app.add_option("--out", a.offline.out, "Offline: a folder for twins and effects, for gemel diff");
+  app.add_flag("!--no-check", a.offline.is_checked,
+               "Offline: don't hold a recording against the twins that the gateway had");
 }
 
 // Nothing for "max".
@@ -71,6 +93,29 @@ Result<std::optional<double>> ParseSpeed(std::string_view text) {
   if (error == std::errc() && at == end && speed > 0 && speed <= 1e9) return std::optional(speed);
   return Invalid(
       fmt::format("--speed {}: allowed: a number above 0, like 60x, or max", Quote(text)));
+}
+
+// Which options go together. Completes those of a replay without a broker.
+Status CheckUsage(Arguments& a) {
+  if (!a.is_offline) {
+    if (a.map.empty()) return Invalid("--map is needed: how a row becomes a message");
+    if (a.broker.empty()) return Invalid("--broker is needed, or --offline");
+    return Status::Ok();
+  }
+  if (!a.broker.empty()) return Invalid("--broker and --offline exclude each other");
+  a.offline.file = a.file;
+  a.offline.map = a.map;
+  a.offline.is_sorted = a.is_sorted;
+  a.offline.is_json = a.is_json;
+  for (const std::string& model : a.models) {
+    const size_t equals = model.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == model.size()) {
+      return Invalid(
+          fmt::format("--model {}: allowed: NAME=FILE, like truck=./truck.so", Quote(model)));
+    }
+    a.offline.plugins[model.substr(0, equals)] = model.substr(equals + 1);
+  }
+  return Status::Ok();
 }
 
 struct Plan {
@@ -188,6 +233,8 @@ int ReplayMain(int argc, const char* const* argv) {
   const auto fail = [](int code, const Status& status) {
     return Fail(code, ("replay: " + status.message()).c_str());
   };
+  if (const Status status = CheckUsage(arguments); !status.ok()) return fail(kUsage, status);
+  if (arguments.is_offline) return ReplayOffline(arguments.offline);
   const auto plan = MakePlan(arguments);
   if (!plan.ok()) return fail(kUsage, plan.status());
   // A broker that goes away is a failed write, not the end of the process.

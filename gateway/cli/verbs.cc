@@ -1,9 +1,11 @@
 #include "gateway/cli/verbs.h"
 
 #include "gateway/cli/check.h"
+#include "gateway/cli/diff.h"
 #include "gateway/cli/get.h"
 #include "gateway/cli/list.h"
 #include "gateway/cli/models.h"
+#include "gateway/cli/record.h"
 #include "gateway/cli/replay.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/simulate.h"
@@ -18,7 +20,9 @@ std::span<const Verb> Verbs() {
       {"models", "lists the models of a running gateway", ModelsMain},
       {"list", "lists the twins of a model", ListMain},
       {"get", "shows one twin", GetMain},
-      {"replay", "publishes recorded data to a broker", ReplayMain},
+      {"record", "records what a gateway takes in", RecordMain},
+      {"replay", "publishes recorded data to a broker, or folds it again without one", ReplayMain},
+      {"diff", "says whether two replays came to the same", DiffMain},
       {"verify", "checks the snapshot and the journal of a stopped gateway", VerifyMain},
       {"simulate", "runs simulated devices against a broker", SimulateMain},
   };

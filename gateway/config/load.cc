@@ -69,6 +69,18 @@ Status ReadPassword(Mqtt& mqtt, const Origin& origin) {
   return {};
 }
 
+Result<std::string> ReadConfiguration(const fs::path& path) {
+  auto text = ReadFile(path, kFileBytesMax);
+  if (!text.ok()) {
+    return Status(text.status().code(),
+                  fmt::format("{}: {}", path.string(), text.status().message()));
+  }
+  if (text->size() > kFileBytesMax) {
+    return Invalid(fmt::format("{}: longer than 16 MiB, so it is no configuration", path.string()));
+  }
+  return text;
+}
+
 }  // namespace
 
 uint32_t DefaultShards() { return std::clamp(std::thread::hardware_concurrency(), 1u, kShardsMax); }
@@ -87,21 +99,28 @@ Environment ProcessEnvironment() {
 
 Result<Config> Load(const fs::path& path, const Environment& environment) {
   const std::string name = path.string();
-  auto text = ReadFile(path, kFileBytesMax);
-  if (!text.ok()) {
-    return Status(text.status().code(), fmt::format("{}: {}", name, text.status().message()));
-  }
-  if (text->size() > kFileBytesMax) {
-    return Invalid(fmt::format("{}: longer than 16 MiB, so it is no configuration", name));
-  }
+  GEMEL_TRY_LET(const std::string text, ReadConfiguration(path));
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);
-  GEMEL_TRY_LET(Config config, Parse(*text, name, absolute.parent_path(), environment));
+  GEMEL_TRY_LET(Config config, Parse(text, name, absolute.parent_path(), environment));
   const fs::perms permissions = fs::status(path, error).permissions();
   if (!error && (permissions & fs::perms::others_write) != fs::perms::none) {
     config.notes.push_back(name + " may be changed by every user of this machine");
   }
   return config;
+}
+
+Result<std::string> LoadMeaning(const fs::path& path, const Environment& environment) {
+  GEMEL_TRY_LET(const std::string text, ReadConfiguration(path));
+  Origin origin(path.string());
+  GEMEL_TRY_LET(nlohmann::json document, ParseDocument(text, origin));
+  GEMEL_TRY(ApplyOverrides(environment, document, origin));
+  GEMEL_TRY(Validate(document, origin));
+  nlohmann::ordered_json meaning = nlohmann::ordered_json::object();
+  for (const char* key : {"root", "models", "routes", "limits"}) {
+    if (document.contains(key)) meaning[key] = document[key];
+  }
+  return meaning.dump(2);
 }
 
 Result<Config> Parse(std::string_view text, std::string_view file_name, const fs::path& base_dir,

@@ -22,6 +22,7 @@ struct Effect {
   Time decided = kNoTime;  // record time
   // From when it was decided: not delivered after that. Zero: it never expires.
   Duration lifetime{0};
+  std::string_view twin;  // its id, for who looks on; an OwnedEffect does not have it
   std::string_view topic;
   std::string_view payload;
 };

@@ -90,9 +90,11 @@ Sequencer::Outcome Sequencer::AppendToMailboxes(std::span<Record> frame) {
   uint64_t touched = 0;
   for (const Record& record : frame) {
     const uint32_t shard = ShardOf(record.key_hash);
-    std::byte* const entry = inboxes_[shard].mailbox->Reserve(EncodedSize(record));
+    const size_t bytes = EncodedSize(record);
+    std::byte* const entry = inboxes_[shard].mailbox->Reserve(bytes);
     GEMEL_ASSERT(entry != nullptr);  // room was counted above
     Encode(record, entry);
+    handed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     touched |= uint64_t{1} << shard;
   }
   Publish(touched);

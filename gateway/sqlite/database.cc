@@ -155,6 +155,23 @@ Result<int64_t> Database::Integer(std::string_view sql) {
   return statement.integer(0);
 }
 
+Status Database::CopyTo(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error))
+    return Unavailable(fmt::format("{}: it is there already", path.string()));
+  GEMEL_TRY_LET(Database copy, Open(path, Mode::kReadWrite));
+  sqlite3_backup* const backup =
+      sqlite3_backup_init(copy.database_.get(), "main", database_.get(), "main");
+  if (backup == nullptr)
+    return Failed(copy.database_.get(), sqlite3_errcode(copy.database_.get()), path.string());
+  // In one step, which is one transaction: in several, each change would begin it anew.
+  sqlite3_backup_step(backup, -1);
+  const int code = sqlite3_backup_finish(backup);
+  if (code != SQLITE_OK) return Failed(copy.database_.get(), code, path.string());
+  // So that it is one file, also for who may not write beside it.
+  return copy.Run("PRAGMA journal_mode = DELETE");
+}
+
 std::string QuoteName(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {

@@ -70,6 +70,10 @@ class Database {
   // The first column of the first row; NotFound if there is no row.
   Result<int64_t> Integer(std::string_view sql);
 
+  // Writes it, as it is at this moment, into a file that there is not yet. Others may read and
+  // write it meanwhile.
+  Status CopyTo(const std::filesystem::path& path);
+
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -20,19 +20,18 @@ class Replayer {
  public:
   Replayer(journal::JournalReader reader, const RecoverySource& source,
            const journal::Catalog& catalog, Symbols& symbols, journal::Sequencer& sequencer,
-           twin::ShardSet& shards, effects::Gate& gate, RecoveryProgress& progress)
+           twin::ShardSet& shards, RecoveryProgress& progress)
       : reader_(std::move(reader)),
         source_(source),
         translation_(catalog, symbols),
         sequencer_(sequencer),
         shards_(shards),
-        gate_(gate),
         progress_(progress) {}
 
   Result<Recovered> Run() {
     while (true) {
       GEMEL_TRY_LET(const std::optional<journal::Frame> frame, reader_.Next());
-      if (!frame) break;
+      if (!frame || frame->first > source_.until) break;
       if (reader_.end().segment != segment_) BeginSegment();
       GEMEL_TRY(ReplayFrame(*frame));
       progress_.bytes.store(before_segment_ + reader_.offset());
@@ -49,7 +48,7 @@ class Replayer {
     recovered_.end = reader_.end();
     recovered_.torn_bytes = reader_.torn_bytes();
     recovered_.lost_segments = reader_.lost_segments().size();
-    GEMEL_TRY(reader_.Cut());
+    if (source_.is_ours) GEMEL_TRY(reader_.Cut());
     return recovered_;
   }
 
@@ -81,14 +80,17 @@ class Replayer {
     const std::span<std::byte> record(reinterpret_cast<std::byte*>(scratch_.data()),
                                       content.size());
     const journal::RecordView view(record);
+    if (view.lsn() > source_.until) return Status::Ok();
     recovered_.last = std::max(recovered_.last, view.record_time());
     newest_ = view.lsn();
     if (view.lsn() <= source_.checkpoint) return Status::Ok();
-    ++recovered_.records;
     if (view.kind() == journal::RecordKind::kEffectsSent) {
-      journal::ForEachSent(view.payload(), [this](EffectId id) { gate_.MarkDone(id); });
+      ++recovered_.records;
+      if (source_.on_done) journal::ForEachSent(view.payload(), source_.on_done);
       return Status::Ok();
     }
+    if (source_.wants && !source_.wants(view)) return Status::Ok();
+    ++recovered_.records;
     GEMEL_TRY(translation_.Apply(record));
     if (!sequencer_.FitsMailbox(record.size())) {
       ApplyAlone(view);
@@ -138,7 +140,6 @@ class Replayer {
   journal::Translation translation_;
   journal::Sequencer& sequencer_;
   twin::ShardSet& shards_;
-  effects::Gate& gate_;
   RecoveryProgress& progress_;
   Recovered recovered_;
   Lsn newest_ = kNoLsn;  // of all records, also those that are not replayed
@@ -151,9 +152,20 @@ class Replayer {
 
 }  // namespace
 
+journal::Catalog CatalogOf(const twin::World& world) {
+  journal::Catalog catalog{.models = {}, .routes = {}, .symbols = world.symbols};
+  for (const twin::ModelEntry& entry : world.models) {
+    journal::Catalog::Model model{.name = entry.model->name(), .fields = {}};
+    for (const gemel_field& field : entry.model->fields()) model.fields.emplace_back(field.name);
+    catalog.models.push_back(std::move(model));
+  }
+  for (const twin::Route& route : world.routes) catalog.routes.push_back(route.name);
+  return catalog;
+}
+
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
-                          effects::Gate& gate, RecoveryProgress& progress) {
+                          RecoveryProgress& progress) {
   GEMEL_TRY_LET(const std::vector<std::filesystem::path> segments,
                 journal::FindSegments(source.journal));
   uint64_t total = 0;
@@ -165,8 +177,7 @@ Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& 
   progress.bytes_total.store(total);
   GEMEL_TRY_LET(journal::JournalReader reader,
                 journal::JournalReader::Open(source.journal, source.checkpoint));
-  return Replayer(std::move(reader), source, catalog, symbols, sequencer, shards, gate, progress)
-      .Run();
+  return Replayer(std::move(reader), source, catalog, symbols, sequencer, shards, progress).Run();
 }
 
 }  // namespace gemel::store

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 
 #include "gateway/base/status.h"
 #include "gateway/base/symbols.h"
-#include "gateway/effects/gate.h"
 #include "gateway/journal/frame.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/sequencer.h"
@@ -39,17 +39,27 @@ struct RecoverySource {
   Lsn checkpoint = kNoLsn;
   // The newest record that a restored twin has seen.
   Lsn newest = kNoLsn;
+  // Of those who only read: the last record that they want, and whether what the end of the journal
+  // has torn is taken out of the files.
+  Lsn until = UINT64_MAX;
+  bool is_ours = true;
+  // Which records are applied; empty for all.
+  std::function<bool(const journal::RecordView& record)> wants;
+  // Told of each effect that the journal says is done with; may be empty.
+  std::function<void(EffectId effect)> on_done;
 };
 
+// The models, routes and symbols of a world, as its journal names them.
+journal::Catalog CatalogOf(const twin::World& world);
+
 // Gives the twins the state that they had: reads the journal from behind the checkpoint and hands
-// each record to its shard again, through the code that applied it first. What the shards decide
-// meanwhile is held in the gate, less what the journal says is done with. Returns when everything
+// each record to its shard again, through the code that applied it first. Returns when everything
 // is applied. Damaged, naming file and place, if the journal is not what was written, or ends
 // before what a twin has seen; Invalid if it holds a record of a model or route that the catalog
 // lacks; Unavailable if the disk fails. REQUIRES: the sequencer's shards run, no journal is
 // attached to it, nothing else is appended
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
-                          effects::Gate& gate, RecoveryProgress& progress);
+                          RecoveryProgress& progress);
 
 }  // namespace gemel::store

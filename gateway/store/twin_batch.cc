@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include <absl/container/inlined_vector.h>
 #include <nlohmann/json.hpp>
 
 #include "gateway/base/json_text.h"
@@ -32,11 +33,23 @@ void AppendNumber(Number number, std::string& out) {
 
 int64_t Microseconds(Time time) { return time.time_since_epoch().count(); }
 
+// By the routes' names, so that a twin is written in one way only, whatever it heard of first.
+template <typename Value, typename Visit>
+void VisitByName(absl::InlinedVector<std::pair<uint16_t, Value>, 2>& values,
+                 const twin::World& world, const Visit& visit) {
+  std::ranges::sort(values, {}, [&](const auto& value) -> std::string_view {
+    return world.routes[value.first].name;
+  });
+  for (const auto& [route, value] : values) visit(world.routes[route].name, value);
+}
+
 void WriteSeen(const twin::Twin& twin, const twin::World& world, std::string& out) {
+  absl::InlinedVector<std::pair<uint16_t, Time>, 2> seen;
+  twin.ForEachSeen([&](uint16_t route, Time time) { seen.emplace_back(route, time); });
   out = '{';
-  twin.ForEachSeen([&](uint16_t route, Time time) {
+  VisitByName(seen, world, [&](const std::string& route, Time time) {
     if (out.size() > 1) out += ',';
-    AppendJsonText(world.routes[route].name, out);
+    AppendJsonText(route, out);
     out += ':';
     AppendNumber(Microseconds(time), out);
   });
@@ -84,16 +97,17 @@ void AppendRaw(Number number, std::vector<std::byte>& out) {
 void WriteRepeats(const twin::Side* side, const twin::World& world, std::vector<std::byte>& out) {
   out.clear();
   if (side == nullptr) return;
-  for (const auto& [route, window] : side->repeats) {
-    const std::string& name = world.routes[route].name;
+  absl::InlinedVector<std::pair<uint16_t, const twin::RepeatWindow*>, 2> repeats;
+  for (const auto& [route, window] : side->repeats) repeats.emplace_back(route, &window);
+  VisitByName(repeats, world, [&](const std::string& name, const twin::RepeatWindow* window) {
     AppendRaw(static_cast<uint16_t>(name.size()), out);
     const auto text = std::as_bytes(std::span(name));
     out.insert(out.end(), text.begin(), text.end());
-    AppendRaw(window.kind(), out);
-    AppendRaw(window.next(), out);
-    AppendRaw(static_cast<uint32_t>(window.words().size()), out);
-    for (const uint64_t word : window.words()) AppendRaw(word, out);
-  }
+    AppendRaw(window->kind(), out);
+    AppendRaw(window->next(), out);
+    AppendRaw(static_cast<uint32_t>(window->words().size()), out);
+    for (const uint64_t word : window->words()) AppendRaw(word, out);
+  });
 }
 
 template <typename Number>

@@ -149,6 +149,7 @@ void Engine::RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& ale
 void Engine::Send(effects::Effect effect, const journal::RecordView& record) {
   effect.model = record.model();
   effect.decided = record.record_time();
+  effect.twin = record.id();
   effect.topic = topic_;
   effect.payload = payload_;
   sink_.Append(effect);

@@ -227,6 +227,8 @@ void Engine::Refuse(const journal::RecordView& record, const Refused& refused) {
   sink_.Append({.id = {record.lsn(), 0},
                 .kind = effects::EffectKind::kDeadLetter,
                 .model = record.model(),
+                .decided = record.record_time(),
+                .twin = record.id(),
                 .topic = topic,
                 .payload = payload_});
   sink_.Flush();

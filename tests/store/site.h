@@ -52,23 +52,16 @@ class Site {
   }
   ~Site() { shards_.DrainAndStop(); }
 
-  // What a gateway with this world writes and reads.
-  journal::Catalog CatalogOf() {
-    journal::Catalog catalog{.models = {}, .routes = {}, .symbols = &probes.symbols};
-    for (const twin::ModelEntry& entry : probes.world.models) {
-      auto& model = catalog.models.emplace_back();
-      model.name = entry.model->name();
-      for (const gemel_field& field : entry.model->fields()) model.fields.emplace_back(field.name);
-    }
-    for (const twin::Route& route : probes.world.routes) catalog.routes.push_back(route.name);
-    return catalog;
-  }
+  journal::Catalog CatalogOf() const { return store::CatalogOf(probes.world); }
   // Without what follows it at a start: the gate stays closed.
   Result<Recovered> Recover(const journal::Catalog& catalog, Lsn checkpoint = kNoLsn,
                             Lsn newest = kNoLsn) {
     shards_.Start(sequencer_);
-    return store::Recover({.journal = folder_, .checkpoint = checkpoint, .newest = newest}, catalog,
-                          probes.symbols, sequencer_, shards_, gate_, progress);
+    return store::Recover({.journal = folder_,
+                           .checkpoint = checkpoint,
+                           .newest = newest,
+                           .on_done = [this](EffectId id) { gate_.MarkDone(id); }},
+                          catalog, probes.symbols, sequencer_, shards_, progress);
   }
   // As a gateway starts.
   Recovered Start(Lsn checkpoint = kNoLsn) {

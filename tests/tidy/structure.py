@@ -18,7 +18,7 @@ RANKS = {
     "twin": 4,
     "store": 5, "analytics": 5,
     "ingest": 6, "query": 6,
-    "simulate": 7,
+    "simulate": 7, "playback": 7,
     "http": 8, "dashboard": 8,
     "": 9,  # gateway.h and gateway.cc, which know every part
     "cli": 10,

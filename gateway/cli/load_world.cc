@@ -1,0 +1,33 @@
+#include "gateway/cli/load_world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "gateway/base/quote.h"
+#include "gateway/config/load.h"
+
+namespace gemel::cli {
+
+Result<std::unique_ptr<LoadedWorld>> LoadWorld(const std::filesystem::path& configuration,
+                                               const std::map<std::string, std::string>& plugins) {
+  auto loaded = std::make_unique<LoadedWorld>();
+  GEMEL_TRY_LET(loaded->config, config::Load(configuration, config::ProcessEnvironment()));
+  for (const auto& [name, plugin] : plugins) {
+    const auto model = std::ranges::find(loaded->config.models, name, &config::Model::name);
+    if (model == loaded->config.models.end()) {
+      std::vector<std::string> names;
+      for (const config::Model& known : loaded->config.models) names.push_back(known.name);
+      return Invalid(fmt::format("--model {}: {} has no such model; it has {}", Quote(name),
+                                 configuration.string(), fmt::join(names, ", ")));
+    }
+    model->plugin = std::filesystem::absolute(plugin).string();
+  }
+  loaded->folder = std::filesystem::absolute(configuration).parent_path();
+  GEMEL_TRY_LET(loaded->compiled, Compile(loaded->config, loaded->folder, loaded->symbols));
+  return loaded;
+}
+
+}  // namespace gemel::cli

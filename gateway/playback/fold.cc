@@ -1,0 +1,107 @@
+#include "gateway/playback/fold.h"
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+#include "gateway/base/limits.h"
+#include "gateway/effects/gate.h"
+#include "gateway/playback/scratch.h"
+#include "gateway/playback/twin_line.h"
+#include "gateway/sqlite/database.h"
+#include "gateway/store/twin_batch.h"
+
+namespace gemel::playback {
+namespace {
+
+constexpr std::chrono::milliseconds kRoomPatience{10};
+
+}  // namespace
+
+Fold::Fold(const twin::World& world, uint32_t shards)
+    : world_(world),
+      clock_(Time{}),
+      collector_(world),
+      shards_(world, collector_, shards, kMailboxBytes),
+      sequencer_(1, clock_, shards_.inboxes()) {}
+
+Fold::~Fold() { shards_.DrainAndStop(); }
+
+Result<store::Restored> Fold::RestoreBase(const std::filesystem::path& base) {
+  // Restoring may bring a database to this program's version, which is not the original's business.
+  GEMEL_TRY_LET(const Scratch scratch, Scratch::Make());
+  const std::filesystem::path copy = scratch.path() / "base.db";
+  {
+    GEMEL_TRY_LET(auto database, sqlite::Database::Open(base, sqlite::Database::Mode::kReadOnly));
+    GEMEL_TRY(database.CopyTo(copy));
+  }
+  GEMEL_TRY_LET(const auto store, store::Store::Open(copy, world_, shards_));
+  // Effects that waited when the base was made were decided before.
+  effects::Gate waiting(collector_);
+  return store->Restore(waiting);
+}
+
+Result<store::Recovered> Fold::Run(const FoldSource& source) {
+  store::Restored restored;
+  if (!source.base.empty()) {
+    GEMEL_TRY_LET(restored, RestoreBase(source.base));
+  }
+  Start();
+  return store::Recover({.journal = source.journal,
+                         .checkpoint = restored.checkpoint,
+                         .until = source.until,
+                         .is_ours = false,
+                         .wants = source.wants},
+                        store::CatalogOf(world_), *world_.symbols, sequencer_, shards_, progress_);
+}
+
+Status Fold::RunBase(const std::filesystem::path& base) {
+  GEMEL_TRY(RestoreBase(base).status());
+  Start();
+  return Status::Ok();
+}
+
+void Fold::Await() {
+  while (sequencer_.lag() > 0) sequencer_.WaitForRoom(kRoomPatience);
+}
+
+std::vector<std::string> Fold::TwinLines() {
+  std::vector<uint16_t> models(world_.models.size());
+  std::iota(models.begin(), models.end(), uint16_t{0});
+  std::ranges::sort(models, {}, [&](uint16_t model) -> const std::string& {
+    return world_.models[model].model->name();
+  });
+  std::vector<std::string> lines;
+  for (const uint16_t model : models) {
+    const size_t state_size = world_.models[model].model->state_size();
+    // Each shard fills its own.
+    struct Named {
+      std::string id;
+      std::string line;
+    };
+    std::vector<std::vector<Named>> found(shards_.size());
+    std::vector<store::TwinBatch> batches(shards_.size());
+    shards_.Scan(model, [&](uint32_t shard, twin::Twin& twin) {
+      batches[shard].Clear();
+      batches[shard].Add(twin, state_size, world_);
+      Named& named = found[shard].emplace_back(std::string(twin.id()), std::string());
+      batches[shard].ForEach(state_size, [&](const store::CopiedTwin& copied) {
+        AppendTwinLine(copied, world_, model, named.line);
+      });
+    });
+    std::vector<Named> all;
+    for (std::vector<Named>& part : found) std::ranges::move(part, std::back_inserter(all));
+    std::ranges::sort(all, {}, &Named::id);
+    for (Named& named : all) lines.push_back(std::move(named.line));
+  }
+  return lines;
+}
+
+uint64_t Fold::twins() const {
+  uint64_t sum = 0;
+  for (size_t model = 0; model < world_.models.size(); ++model) sum += shards_.twins(model);
+  return sum;
+}
+
+}  // namespace gemel::playback

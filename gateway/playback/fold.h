@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/lsn.h"
+#include "gateway/base/status.h"
+#include "gateway/journal/sequencer.h"
+#include "gateway/playback/collector.h"
+#include "gateway/store/recovery.h"
+#include "gateway/store/store.h"
+#include "gateway/twin/shard_set.h"
+
+namespace gemel::playback {
+
+// A part of a journal to fold again.
+struct FoldSource {
+  std::filesystem::path base;     // a database; empty: from the journal's beginning
+  std::filesystem::path journal;  // a folder of segments
+  Lsn until = UINT64_MAX;         // the last record to apply
+  // Which records are applied; empty for all.
+  std::function<bool(const journal::RecordView& record)> wants;
+};
+
+// Twins without a broker: made from a saved base and the records after it, by the code that made
+// them first, as fast as it goes. Whatever the number of shards, twins and effects are the same.
+class Fold {
+ public:
+  // The world outlives the fold, and must hold every model and route that the records name.
+  Fold(const twin::World& world, uint32_t shards);
+  ~Fold();
+  Fold(const Fold&) = delete;
+  Fold& operator=(const Fold&) = delete;
+
+  // Neither base nor journal is written to. NotFound if the base is missing; Damaged or Invalid as
+  // store::Store and store::Recover say it. REQUIRES: called once
+  Result<store::Recovered> Run(const FoldSource& source);
+
+  // The base alone. REQUIRES: called once, instead of Run
+  Status RunBase(const std::filesystem::path& base);
+
+  // For who has no journal: records that are put in here are applied.
+  journal::Sequencer& sequencer() { return sequencer_; }
+  void Start() { shards_.Start(sequencer_); }
+  // Waits until all is applied.
+  void Await();
+
+  // A line for each twin, as AppendTwinLine writes it: by the models' names, then by id.
+  std::vector<std::string> TwinLines();
+  std::vector<EffectLine> TakeEffects() { return collector_.Take(); }
+  uint64_t twins() const;
+  // Moved by who puts records in.
+  ManualClock& clock() { return clock_; }
+  Collector& collector() { return collector_; }
+
+ private:
+  Result<store::Restored> RestoreBase(const std::filesystem::path& base);
+
+  const twin::World& world_;
+  ManualClock clock_;
+  Collector collector_;
+  twin::ShardSet shards_;
+  journal::Sequencer sequencer_;
+  store::RecoveryProgress progress_;
+};
+
+}  // namespace gemel::playback

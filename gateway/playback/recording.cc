@@ -1,0 +1,180 @@
+#include "gateway/playback/recording.h"
+
+#include <array>
+#include <fstream>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <openssl/evp.h>
+
+#include "gateway/journal/reader.h"
+#include "gateway/journal/segment.h"
+#include "gateway/sqlite/database.h"
+
+namespace gemel::playback {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+
+Status Refused(const fs::path& path, const char* what, const std::error_code& error) {
+  std::string message = fmt::format("{}: {}: {}", path.string(), what, error.message());
+  if (error == std::errc::no_space_on_device) return {Code::kFull, std::move(message)};
+  return Unavailable(std::move(message));
+}
+
+Status MakeFolder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  return error ? Refused(path, "cannot be made", error) : Status::Ok();
+}
+
+Status CopyFile(const fs::path& from, const fs::path& to) {
+  GEMEL_TRY(MakeFolder(to.parent_path()));
+  std::error_code error;
+  fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
+  return error ? Refused(from, fmt::format("cannot be copied to {}", to.string()).c_str(), error)
+               : Status::Ok();
+}
+
+Status WriteText(const fs::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text << '\n';
+  file.flush();
+  if (file) return Status::Ok();
+  return Unavailable(fmt::format("{}: cannot be written", path.string()));
+}
+
+Result<std::string> Sha256Of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  std::array<char, 65'536> part;
+  while (file.read(part.data(), part.size()) || file.gcount() > 0)
+    EVP_DigestUpdate(context.get(), part.data(), static_cast<size_t>(file.gcount()));
+  if (!file.eof()) return Unavailable(fmt::format("{}: cannot be read", path.string()));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned size = 0;
+  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
+  return text;
+}
+
+// Of the base: the lowest checkpoint of its shards.
+Result<Lsn> CheckpointOf(sqlite::Database& database) {
+  GEMEL_TRY_LET(const int64_t lsn,
+                database.Integer("SELECT coalesce(min(lsn), 0) FROM gemel_checkpoints"));
+  return static_cast<Lsn>(lsn);
+}
+
+}  // namespace
+
+bool IsRecording(const fs::path& folder) {
+  std::error_code error;
+  return fs::is_regular_file(RecordingPaths(folder).about, error);
+}
+
+Result<Recorder> Recorder::Begin(Recorded recorded, const fs::path& folder, std::string program) {
+  std::error_code error;
+  if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
+    return Invalid(fmt::format("{}: it is there already; a recording needs a folder of its own",
+                               folder.string()));
+  }
+  if (!fs::is_directory(recorded.journal, error)) {
+    return NotFound(fmt::format("{}: there is no journal; has this gateway run yet?",
+                                recorded.journal.string()));
+  }
+  Recorder recorder(std::move(recorded), folder);
+  GEMEL_TRY(MakeFolder(recorder.paths_.journal));
+  GEMEL_TRY(recorder.CopyBase());
+  GEMEL_TRY(recorder.Follow());
+  GEMEL_TRY(recorder.CopyConfiguration(program));
+  return recorder;
+}
+
+Status Recorder::CopyBase() {
+  auto database = sqlite::Database::Open(recorded_.store, sqlite::Database::Mode::kReadOnly);
+  if (!database.ok() && database.status().code() == Code::kNotFound) return Status::Ok();
+  if (!database.ok()) return std::move(database).status();
+  GEMEL_TRY(database->CopyTo(paths_.base));
+  GEMEL_TRY_LET(auto copy, sqlite::Database::Open(paths_.base, sqlite::Database::Mode::kReadOnly));
+  GEMEL_TRY_LET(checkpoint_, CheckpointOf(copy));
+  return Status::Ok();
+}
+
+Status Recorder::CopyConfiguration(const std::string& program) {
+  ordered_json document = ordered_json::parse(recorded_.meaning);
+  ordered_json about = {{"format", kFormat}, {"program", program}, {"models", {}}};
+  const auto take = [&](ordered_json& name, const fs::path& from, const fs::path& to) {
+    Status copied = CopyFile(from, folder_ / to);
+    name = to.string();
+    return copied;
+  };
+  for (ordered_json& model : document["models"]) {
+    const auto name = model["name"].get<std::string>();
+    const fs::path plugin = recorded_.plugins.at(name);
+    GEMEL_TRY_LET(const std::string digest, Sha256Of(plugin));
+    about["models"].push_back(
+        {{"name", name}, {"plugin", plugin.filename().string()}, {"sha256", digest}});
+    GEMEL_TRY(take(model["plugin"], plugin, fs::path("models") / (name + ".so")));
+    const auto take_file = [&](ordered_json& file, const std::string& kind) {
+      const fs::path from = recorded_.folder / file.get<std::string>();
+      return take(file, from, fs::path("files") / name / (kind + "-" + from.filename().string()));
+    };
+    if (model.contains("profile")) GEMEL_TRY(take_file(model["profile"], "profile"));
+    if (!model.contains("tables")) continue;
+    for (auto& table : model["tables"].items())
+      GEMEL_TRY(take_file(table.value(), "table-" + table.key()));
+  }
+  GEMEL_TRY(WriteText(paths_.configuration, document.dump(2)));
+  return WriteText(paths_.about, about.dump(2));
+}
+
+Status Recorder::CopySegments(bool with_last) {
+  GEMEL_TRY_LET(const std::vector<fs::path> paths, journal::FindSegments(recorded_.journal));
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const bool is_last = i + 1 == paths.size();
+    if (is_last && !with_last) break;
+    const Lsn first = *journal::LsnOfName(paths[i].filename().string());
+    const bool is_needed =
+        is_last || *journal::LsnOfName(paths[i + 1].filename().string()) > checkpoint_;
+    if (!is_needed || copied_[first]) continue;
+    GEMEL_TRY(CopyFile(paths[i], paths_.journal / paths[i].filename()));
+    copied_[first] = true;
+  }
+  return Status::Ok();
+}
+
+Status Recorder::Follow() { return CopySegments(false); }
+
+Status Recorder::End() {
+  // The database first: what it has seen is in the journal by then.
+  auto database = sqlite::Database::Open(recorded_.store, sqlite::Database::Mode::kReadOnly);
+  if (database.ok()) {
+    GEMEL_TRY(database->CopyTo(paths_.end));
+  } else if (database.status().code() != Code::kNotFound) {
+    return std::move(database).status();
+  }
+  GEMEL_TRY(CopySegments(true));
+  GEMEL_TRY_LET(
+      auto reader,
+      journal::JournalReader::Open(
+          paths_.journal, checkpoint_ == kNoLsn ? std::nullopt : std::optional<Lsn>(checkpoint_)));
+  while (true) {
+    GEMEL_TRY_LET(const auto frame, reader.Next());
+    if (!frame) break;
+  }
+  // Of the segment that grows: what was reserved for it, and a frame that was being written.
+  return reader.Cut();
+}
+
+}  // namespace gemel::playback

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/base/lsn.h"
+#include "gateway/base/status.h"
+#include "gateway/config/config.h"
+
+namespace gemel::playback {
+
+// A recording is a folder that holds all that it takes to fold a part of a gateway's life again:
+//
+//   gateway.json     what of the configuration decides what a record does; files named within
+//   models/, files/  the plug-ins, profiles and tables that it names
+//   base.db          the twins at the beginning; not there if the journal goes back to its own
+//   journal/         the segments from there on
+//   end.db           the twins as the gateway had them at the end, to hold the fold against
+//   recording.json   what made it, and the SHA-256 of each plug-in
+struct RecordingPaths {
+  explicit RecordingPaths(const std::filesystem::path& folder)
+      : configuration(folder / "gateway.json"),
+        base(folder / "base.db"),
+        journal(folder / "journal"),
+        end(folder / "end.db"),
+        about(folder / "recording.json") {}
+  std::filesystem::path configuration, base, journal, end, about;
+};
+bool IsRecording(const std::filesystem::path& folder);
+
+// A gateway's files, as its configuration names them.
+struct Recorded {
+  std::filesystem::path store;
+  std::filesystem::path journal;
+  std::string meaning;  // of the configuration, see config::LoadMeaning
+  // By model: where its plug-in was found.
+  std::map<std::string, std::filesystem::path> plugins;
+  std::filesystem::path folder;  // that relative names in `meaning` start from
+};
+
+// Makes a recording of a gateway that runs, or has stopped, beside it: it reads the gateway's files
+// and asks it nothing. One thread.
+class Recorder {
+ public:
+  // Copies base, configuration and plug-ins into `folder`, which must not be there or be empty.
+  // Invalid if it is not; NotFound if there is no journal; Unavailable or Full if a disk refuses.
+  static Result<Recorder> Begin(Recorded recorded, const std::filesystem::path& folder,
+                                std::string program);
+  // Copies the segments that are complete. To be called now and then, because the gateway drops
+  // what it needs no more.
+  Status Follow();
+  // Copies the rest. Damaged if the gateway has dropped a segment before it was copied.
+  Status End();
+
+  uint64_t segments() const { return copied_.size(); }
+  Lsn checkpoint() const { return checkpoint_; }
+
+ private:
+  Recorder(Recorded recorded, const std::filesystem::path& folder)
+      : recorded_(std::move(recorded)), paths_(folder), folder_(folder) {}
+  Status CopyConfiguration(const std::string& program);
+  Status CopyBase();
+  // Of the segments that hold what follows the base; the last one, which grows, only at the end.
+  Status CopySegments(bool with_last);
+
+  Recorded recorded_;
+  RecordingPaths paths_;
+  std::filesystem::path folder_;
+  Lsn checkpoint_ = kNoLsn;
+  std::map<Lsn, bool> copied_;
+};
+
+}  // namespace gemel::playback
