@@ -27,6 +27,7 @@ Result<twin::ModelEntry> CompileModel(const config::Model& model,
   }
   twin::ModelEntry entry;
   GEMEL_TRY_LET(entry.model, model::Model::Create(*table, options));
+  GEMEL_TRY_LET(entry.plugin_hash, model::HashOf(path));
   if (!model.profile.empty()) {
     GEMEL_TRY_LET(model::Profile profile,
                   model::Profile::Load(model.profile, entry.model->fields(), symbols));

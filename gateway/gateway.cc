@@ -5,12 +5,15 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "gateway/base/end_process.h"
 #include "gateway/base/log.h"
 #include "gateway/journal/retention.h"
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/paho_receiver.h"
+#include "gateway/playback/why.h"
+#include "gateway/store/bases.h"
 #include "gateway/version.h"
 
 namespace gemel {
@@ -39,6 +42,7 @@ constexpr const char* kOffline = R"({"state":"offline"})";
 // as long.
 constexpr std::chrono::milliseconds kIntakePatienceMax{15'000};
 constexpr std::chrono::milliseconds kDrainPoll{10};
+constexpr std::chrono::minutes kBasesApartMin{1};
 
 int64_t Milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
@@ -136,6 +140,34 @@ void Gateway::DropSegments(Lsn checkpoint) {
   }
   if (kept->dropped > 0)
     log::Info("journal_segments_dropped={} bytes={}", kept->dropped, kept->bytes);
+  KeepBases(checkpoint);
+}
+
+void Gateway::KeepBases(Lsn checkpoint) {
+  const uint32_t bases = config_.journal.retention_bases;
+  if (bases == 0) return;
+  const auto is_made = store::KeepBases(
+      config_.store.path, config_.journal.path, checkpoint,
+      {.bytes = std::max(config_.journal.retention_size / bases, config_.journal.segment_size),
+       .time = std::max<std::chrono::milliseconds>(config_.journal.retention_time / bases,
+                                                   kBasesApartMin)},
+      clock_.Now());
+  if (!is_made.ok()) {
+    log::Warning("base=missing because={}", log::Quoted(is_made.status().message()));
+  } else if (*is_made) {
+    log::Info("base=made checkpoint={:x}", checkpoint);
+  }
+}
+
+Result<std::string> Gateway::Why(EffectId alert, size_t records) {
+  const std::unique_lock lock(story_mutex_, std::try_to_lock);
+  if (!lock) return Unavailable("another story is being told; try again");
+  const playback::History history{
+      .journal = config_.journal.path,
+      .bases = store::FindBases(store::BasesFolder(config_.store.path))};
+  GEMEL_TRY_LET(const auto story, playback::Why(alert, history, compiled_->world, records));
+  // Devices may have sent anything.
+  return story.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 Status Gateway::StartReceiver() {
@@ -192,15 +224,17 @@ void Gateway::MakeParts() {
 }
 
 Status Gateway::StartHttp() {
-  http::Sources sources{.world = compiled_->world,
-                        .shards = *shards_,
-                        .outbox = outbox_,
-                        .now = [this] { return sequencer_->Now(); },
-                        .readiness = [this] { return readiness(); },
-                        .intake = [this] { return IntakeCounts(); },
-                        .storage = [this] { return StorageCounts(); },
-                        .sender = &sender_->stats(),
-                        .version = kVersion};
+  http::Sources sources{
+      .world = compiled_->world,
+      .shards = *shards_,
+      .outbox = outbox_,
+      .now = [this] { return sequencer_->Now(); },
+      .readiness = [this] { return readiness(); },
+      .intake = [this] { return IntakeCounts(); },
+      .storage = [this] { return StorageCounts(); },
+      .sender = &sender_->stats(),
+      .version = kVersion,
+      .why = [this](EffectId alert, size_t records) { return Why(alert, records); }};
   GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host,
                                               .port = config_.http.listen.port,
                                               .hosts = config_.http.hosts},

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -68,8 +69,10 @@ class Gateway {
   Status RecoverTwins();
   Status StartReceiver();
   void DropSegments(Lsn checkpoint);
+  void KeepBases(Lsn checkpoint);
   // Why no more messages may come; empty if they may.
   std::string WhyHeld() const;
+  Result<std::string> Why(EffectId alert, size_t records);
   bool RecordDone(std::span<const EffectId> effects);
   Status StartHttp();
   http::IntakeCounts IntakeCounts() const;
@@ -89,6 +92,7 @@ class Gateway {
   std::atomic<bool> is_started_{false};  // all parts are there, for threads of HTTP
   std::atomic<bool> is_receiving_{false};
   std::atomic<int64_t> since_ms_{0};  // of is_receiving_
+  std::mutex story_mutex_;            // one story at a time, because each reads much of the journal
 
   // In the order of their construction; destroyed the other way round.
   std::optional<journal::Epoch> epoch_;

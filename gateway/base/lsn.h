@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,8 @@ struct EffectId {
 
 // "c-1a2b-0": the kind's letter, the LSN in hexadecimal, the ordinal in decimal.
 std::string FormatEffectId(char kind, EffectId id);
+// And back; nothing if the text is none of that kind.
+std::optional<EffectId> ParseEffectId(char kind, std::string_view text);
 
 // The hash of "model/id" (XXH3, 64 bits, seed 0). Its top six bits are the partition.
 uint64_t HashKey(std::string_view model, std::string_view id) noexcept;

@@ -10,6 +10,7 @@
 #include "gateway/cli/run.h"
 #include "gateway/cli/simulate.h"
 #include "gateway/cli/verify.h"
+#include "gateway/cli/why.h"
 
 namespace gemel::cli {
 
@@ -23,6 +24,7 @@ std::span<const Verb> Verbs() {
       {"record", "records what a gateway takes in", RecordMain},
       {"replay", "publishes recorded data to a broker, or folds it again without one", ReplayMain},
       {"diff", "says whether two replays came to the same", DiffMain},
+      {"why", "tells what led to an alert", WhyMain},
       {"verify", "checks the snapshot and the journal of a stopped gateway", VerifyMain},
       {"simulate", "runs simulated devices against a broker", SimulateMain},
   };

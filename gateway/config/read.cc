@@ -221,6 +221,7 @@ Journal ReadJournal(const Section& section) {
   const Section retention = section.Sub("retention");
   journal.retention_time = retention.Duration("time", journal.retention_time);
   journal.retention_size = retention.Size("size", journal.retention_size);
+  journal.retention_bases = retention.Number("bases", journal.retention_bases);
   const std::string sync = section.Text("sync_every");
   if (sync == "always") {
     journal.sync_every = std::chrono::milliseconds(0);

@@ -24,6 +24,7 @@ constexpr std::string_view kWelcome = R"(<!DOCTYPE html>
 <li><a href="/api/v1/models">/api/v1/models</a>: the models and their fields</li>
 <li>/api/v1/twins/{model}?limit=N&amp;after=ID: the twins of a model, by id</li>
 <li>/api/v1/twins/{model}/{id}: one twin</li>
+<li>/api/v1/alerts/{id}/why: what led to an alert</li>
 <li><a href="/metrics">/metrics</a>: counters, for Prometheus</li>
 <li><a href="/healthz">/healthz</a>: whether the process works</li>
 <li><a href="/readyz">/readyz</a>: whether messages flow</li>
@@ -60,17 +61,21 @@ Response NoModel(std::string_view name) {
   return Problem(404, fmt::format("no model {}; /api/v1/models names them", Quote(name)));
 }
 
-// Nothing if it is no whole number from 1 to kListLimitMax.
-std::optional<size_t> ReadLimit(const Request& request) {
-  const auto text = request.Parameter("limit");
-  if (!text) return kListLimitDefault;
-  size_t limit = 0;
+// A parameter that is a whole number from 1 to `max`; nothing if it is another text.
+std::optional<size_t> ReadCount(const Request& request, std::string_view name, size_t otherwise,
+                                size_t max) {
+  const auto text = request.Parameter(name);
+  if (!text) return otherwise;
+  size_t count = 0;
   const char* const end = text->data() + text->size();
-  const auto [rest, error] = std::from_chars(text->data(), end, limit);
-  if (error != std::errc() || rest != end || limit < 1 || limit > kListLimitMax) {
-    return std::nullopt;
-  }
-  return limit;
+  const auto [rest, error] = std::from_chars(text->data(), end, count);
+  if (error != std::errc() || rest != end || count < 1 || count > max) return std::nullopt;
+  return count;
+}
+
+Response NoCount(const Request& request, std::string_view name, size_t max) {
+  return Problem(400, fmt::format("{}={} is no whole number from 1 to {}", name,
+                                  Quote(*request.Parameter(name)), max));
 }
 
 Response Twins(const Sources& sources, const Request& request) {
@@ -82,11 +87,8 @@ Response Twins(const Sources& sources, const Request& request) {
       return Problem(400, fmt::format("no parameter {}; limit and after", Quote(parameter)));
     }
   }
-  const auto limit = ReadLimit(request);
-  if (!limit) {
-    return Problem(400, fmt::format("limit={} is no whole number from 1 to {}",
-                                    Quote(*request.Parameter("limit")), kListLimitMax));
-  }
+  const auto limit = ReadCount(request, "limit", kListLimitDefault, kListLimitMax);
+  if (!limit) return NoCount(request, "limit", kListLimitMax);
   TwinPage page =
       ListTwins(sources, *model, *limit, request.Parameter("after").value_or(std::string_view{}));
   Response response = Json(std::move(page.json));
@@ -106,6 +108,19 @@ Response Twin(const Sources& sources, const Request& request) {
   auto twin = GetTwin(sources, *model, id);
   if (!twin) return Problem(404, fmt::format("no twin {} of model {}", Quote(id), name));
   return Json(*std::move(twin));
+}
+
+Response WhyAlert(const Sources& sources, const Request& request) {
+  const std::string& text = request.path[3];
+  const auto alert = ParseEffectId('a', text);
+  if (!alert) return Problem(400, fmt::format("{} is no alert's id, like a-1a2b-0", Quote(text)));
+  const auto records = ReadCount(request, "records", kWhyRecordsDefault, kWhyRecordsMax);
+  if (!records) return NoCount(request, "records", kWhyRecordsMax);
+  if (!sources.why) return Problem(404, "this gateway keeps no journal");
+  Result<std::string> story = sources.why(*alert, *records);
+  if (story.ok()) return Json(*std::move(story));
+  const Status& status = story.status();
+  return Problem(status.code() == Code::kNotFound ? 404 : 503, status.message());
 }
 
 }  // namespace
@@ -132,6 +147,7 @@ std::vector<Resource> MakeApi(Sources sources) {
      [](const Sources& it, const Request&) { return Json(ListModels(it)); });
   at("/api/v1/twins/{}", Runs::kOnWorker, Twins);
   at("/api/v1/twins/{}/{}", Runs::kOnWorker, Twin);
+  at("/api/v1/alerts/{}/why", Runs::kOnWorker, WhyAlert);
   return api;
 }
 

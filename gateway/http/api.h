@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "gateway/base/lsn.h"
 #include "gateway/base/refusal.h"
+#include "gateway/base/status.h"
 #include "gateway/effects/outbox.h"
 #include "gateway/effects/sender.h"
 #include "gateway/http/resources.h"
@@ -52,6 +54,9 @@ struct Sources {
   std::function<StorageCounts()> storage;        // empty: none is shown
   const effects::SenderStats* sender = nullptr;  // nullptr: none is shown
   std::string version;
+  // The story of an alert, as JSON, with so many of the messages before it. Reads the journal, so
+  // it may take seconds; empty: there is none.
+  std::function<Result<std::string>(EffectId alert, size_t records)> why;
 };
 
 // All that answers over HTTP.

@@ -117,17 +117,6 @@ void AppendAlerts(const Sources& sources, uint16_t model, const twin::TwinCopy& 
   out += ']';
 }
 
-std::string_view TypeName(uint32_t type) {
-  constexpr std::string_view kNames[] = {"null", "bool",   "int64", "double",
-                                         "time", "symbol", "text"};
-  return type < std::size(kNames) ? kNames[type] : "unknown";
-}
-
-std::string_view SourceName(uint32_t source) {
-  constexpr std::string_view kNames[] = {"none", "telemetry", "topic", "profile", "model"};
-  return source < std::size(kNames) ? kNames[source] : "unknown";
-}
-
 std::string_view View(const char* text) { return text == nullptr ? "" : text; }
 
 void AppendFieldDescription(const gemel_field& field, std::string& out) {
@@ -138,10 +127,10 @@ void AppendFieldDescription(const gemel_field& field, std::string& out) {
   };
   out += '{';
   add("name", field.name);
-  add("type", TypeName(field.type));
+  add("type", model::TypeName(field.type));
   add("unit", View(field.unit));
   add("meaning", View(field.meaning));
-  add("source", SourceName(field.source));
+  add("source", model::SourceName(field.source));
   if (field.choices_count > 0) {
     out += "\"choices\":[";
     for (uint32_t i = 0; i < field.choices_count; ++i) {

@@ -10,6 +10,8 @@
 
 namespace gemel::http {
 
+inline constexpr size_t kWhyRecordsDefault = 10;
+inline constexpr size_t kWhyRecordsMax = 1'000;
 inline constexpr size_t kListLimitDefault = 1'000;
 inline constexpr size_t kListLimitMax = 100'000;
 // Of states copied for one list. A list of large twins ends earlier than its limit by it.

@@ -3,10 +3,13 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <fstream>
+#include <memory>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <openssl/evp.h>
 
 namespace gemel::model {
 namespace {
@@ -41,6 +44,25 @@ Result<std::filesystem::path> FindPlugin(const std::string& name,
   }
   return NotFound(
       fmt::format("plug-in {}: no such file; looked for {}", name, fmt::join(tried, ", ")));
+}
+
+Result<std::string> HashOf(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  std::array<char, 65'536> part;
+  while (file.read(part.data(), part.size()) || file.gcount() > 0)
+    EVP_DigestUpdate(context.get(), part.data(), static_cast<size_t>(file.gcount()));
+  if (!file.eof()) return Unavailable(fmt::format("plug-in {}: cannot be read", path.string()));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned size = 0;
+  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
+  return text;
 }
 
 Result<const gemel_model*> LoadPlugin(const std::filesystem::path& path) {

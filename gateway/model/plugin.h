@@ -19,6 +19,9 @@ Result<const gemel_model*> LoadPlugin(const std::filesystem::path& path);
 Result<std::filesystem::path> FindPlugin(const std::string& name,
                                          const std::filesystem::path& configuration_folder);
 
+// SHA-256 of a plug-in's file, in hexadecimal: which build of a model it is.
+Result<std::string> HashOf(const std::filesystem::path& path);
+
 // Whether the host can run the model: ABI version, sizes, functions, and a field table in which
 // every field lies inside the state, is aligned, of its type's size, and overlaps no other. One
 // line otherwise.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 #include "gateway/base/json_text.h"
 #include "gateway/sdk/arguments.hpp"
@@ -52,6 +53,17 @@ gemel_value ReadSymbol(const gemel_field& field, const std::byte* at) {
 }
 
 }  // namespace
+
+std::string_view TypeName(uint32_t type) {
+  constexpr std::string_view kNames[] = {"null", "bool",   "int64", "double",
+                                         "time", "symbol", "text"};
+  return type < std::size(kNames) ? kNames[type] : "unknown";
+}
+
+std::string_view SourceName(uint32_t source) {
+  constexpr std::string_view kNames[] = {"none", "telemetry", "topic", "profile", "model"};
+  return source < std::size(kNames) ? kNames[source] : "unknown";
+}
 
 Time EventTimeOf(const gemel_field& field, const std::byte* state) {
   return Time{Duration{Load<int64_t>(state + field.time_offset)}};

@@ -12,6 +12,10 @@ namespace gemel::model {
 
 // Values in and out of a state struct by its field table: the one place that knows how they lie.
 
+// What people call a gemel_type, and a gemel_source.
+std::string_view TypeName(uint32_t type);
+std::string_view SourceName(uint32_t source);
+
 // The event time of a field that has one; kNoTime where it was never reported.
 Time EventTimeOf(const gemel_field& field, const std::byte* state);
 void SetEventTime(const gemel_field& field, std::byte* state, Time time);

@@ -1,6 +1,5 @@
 #include "gateway/playback/recording.h"
 
-#include <array>
 #include <fstream>
 #include <optional>
 #include <system_error>
@@ -8,10 +7,10 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 #include "gateway/journal/reader.h"
 #include "gateway/journal/segment.h"
+#include "gateway/model/plugin.h"
 #include "gateway/sqlite/database.h"
 
 namespace gemel::playback {
@@ -50,25 +49,6 @@ Status WriteText(const fs::path& path, const std::string& text) {
   return Unavailable(fmt::format("{}: cannot be written", path.string()));
 }
 
-Result<std::string> Sha256Of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
-  std::array<char, 65'536> part;
-  while (file.read(part.data(), part.size()) || file.gcount() > 0)
-    EVP_DigestUpdate(context.get(), part.data(), static_cast<size_t>(file.gcount()));
-  if (!file.eof()) return Unavailable(fmt::format("{}: cannot be read", path.string()));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned size = 0;
-  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
-  std::string text;
-  for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
-  return text;
-}
-
 // Of the base: the lowest checkpoint of its shards.
 Result<Lsn> CheckpointOf(sqlite::Database& database) {
   GEMEL_TRY_LET(const int64_t lsn,
@@ -81,6 +61,15 @@ Result<Lsn> CheckpointOf(sqlite::Database& database) {
 bool IsRecording(const fs::path& folder) {
   std::error_code error;
   return fs::is_regular_file(RecordingPaths(folder).about, error);
+}
+
+Result<std::optional<store::Base>> BaseOf(const fs::path& folder) {
+  const fs::path path = RecordingPaths(folder).base;
+  std::error_code error;
+  if (!fs::exists(path, error)) return std::optional<store::Base>();
+  GEMEL_TRY_LET(auto database, sqlite::Database::Open(path, sqlite::Database::Mode::kReadOnly));
+  GEMEL_TRY_LET(const Lsn checkpoint, CheckpointOf(database));
+  return std::optional(store::Base{path, checkpoint});
 }
 
 Result<Recorder> Recorder::Begin(Recorded recorded, const fs::path& folder, std::string program) {
@@ -122,7 +111,7 @@ Status Recorder::CopyConfiguration(const std::string& program) {
   for (ordered_json& model : document["models"]) {
     const auto name = model["name"].get<std::string>();
     const fs::path plugin = recorded_.plugins.at(name);
-    GEMEL_TRY_LET(const std::string digest, Sha256Of(plugin));
+    GEMEL_TRY_LET(const std::string digest, model::HashOf(plugin));
     about["models"].push_back(
         {{"name", name}, {"plugin", plugin.filename().string()}, {"sha256", digest}});
     GEMEL_TRY(take(model["plugin"], plugin, fs::path("models") / (name + ".so")));

@@ -4,12 +4,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "gateway/base/lsn.h"
 #include "gateway/base/status.h"
 #include "gateway/config/config.h"
+#include "gateway/store/bases.h"
 
 namespace gemel::playback {
 
@@ -31,6 +33,8 @@ struct RecordingPaths {
   std::filesystem::path configuration, base, journal, end, about;
 };
 bool IsRecording(const std::filesystem::path& folder);
+// The twins at its beginning; nothing if its journal goes back to its own.
+Result<std::optional<store::Base>> BaseOf(const std::filesystem::path& folder);
 
 // A gateway's files, as its configuration names them.
 struct Recorded {

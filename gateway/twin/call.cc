@@ -153,6 +153,10 @@ void Call::Log(gemel_context* context, uint32_t level, gemel_text line) {
   constexpr log::Level kLevels[] = {log::Level::kDebug, log::Level::kInfo, log::Level::kWarning,
                                     log::Level::kError};
   if (level < GEMEL_LOG_DEBUG || level > GEMEL_LOG_ERROR) return;
+  if (call.on_log_) {
+    call.on_log_(level, ToView(line));
+    return;
+  }
   log::Write(kLevels[level - 1],
              fmt::format("twin={} says={}",
                          Quote(fmt::format("{}/{}", call.subject_.model, call.subject_.id)),

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/lsn.h"
@@ -39,6 +41,9 @@ class Call {
     bool can_reply = false;  // the route has a command topic
     const Side* side = nullptr;
   };
+  // Where the lines go that models log; the process's log otherwise.
+  using OnLog = std::function<void(uint32_t level, std::string_view line)>;
+  void set_on_log(OnLog on_log) { on_log_ = std::move(on_log); }
   // Forgets the last call.
   void Begin(const Subject& subject);
   gemel_context& context() { return c_.context; }
@@ -74,6 +79,7 @@ class Call {
   int Refuse(std::string why);
 
   const Symbols& symbols_;
+  OnLog on_log_;
   Outer c_;
   Subject subject_;
   uint64_t random_ = 0;

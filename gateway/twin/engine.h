@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/refusal.h"
@@ -52,6 +53,8 @@ class Engine {
   Twin& Restore(uint16_t model, uint64_t key_hash, std::string_view id);
   // Of a twin that was deleted: its records up to this one are not applied again.
   void RestoreDeletion(uint64_t key_hash, Lsn lsn);
+  // As Call::set_on_log.
+  void set_on_log(Call::OnLog on_log) { call_.set_on_log(std::move(on_log)); }
   // Of the last record; kNoLsn before the first one.
   Lsn applied() const { return applied_; }
   // Hints that this record will come soon; the second a few records before Apply, see TwinTable.

@@ -20,6 +20,7 @@ using ApplyProfile = std::function<void(std::string_view id, std::byte* state)>;
 struct ModelEntry {
   std::unique_ptr<model::Model> model;
   ApplyProfile apply_profile;  // may be empty
+  std::string plugin_hash;     // SHA-256, in hexadecimal; empty where nobody asks
 };
 
 // What to do with a message that is older than one already seen of the same twin and route.
