@@ -2,6 +2,7 @@
 
 #include "gateway/cli/check.h"
 #include "gateway/cli/diff.h"
+#include "gateway/cli/export.h"
 #include "gateway/cli/get.h"
 #include "gateway/cli/list.h"
 #include "gateway/cli/models.h"
@@ -25,6 +26,7 @@ std::span<const Verb> Verbs() {
       {"replay", "publishes recorded data to a broker, or folds it again without one", ReplayMain},
       {"diff", "says whether two replays came to the same", DiffMain},
       {"why", "tells what led to an alert", WhyMain},
+      {"export", "prints all that the twins are", ExportMain},
       {"verify", "checks the snapshot and the journal of a stopped gateway", VerifyMain},
       {"simulate", "runs simulated devices against a broker", SimulateMain},
   };
