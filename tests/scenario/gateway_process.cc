@@ -70,7 +70,7 @@ std::string PluginPath(std::string_view name) {
 }
 
 GatewayProcess::GatewayProcess(const support::Broker& broker, nlohmann::json configuration) {
-  configuration["mqtt"]["uri"] = broker.uri();
+  if (!configuration["mqtt"].contains("uri")) configuration["mqtt"]["uri"] = broker.uri();
   if (!configuration["mqtt"].contains("client_id")) configuration["mqtt"]["client_id"] = "scenario";
   configuration["journal"]["path"] = (folder_ / "journal").string();
   configuration["store"]["path"] = (folder_ / "gemel.db").string();
@@ -127,6 +127,13 @@ bool GatewayProcess::AwaitHttp(const std::string& path, int status,
 
 bool GatewayProcess::AwaitReceiving() const {
   return Await([&] { return Get("/readyz").status == 200; });
+}
+
+bool GatewayProcess::AwaitQuiet() const {
+  return Await([&] {
+    return Get("/readyz").status == 200 && Metric("gemel_journal_lag_bytes") == 0 &&
+           Metric("gemel_outbox_effects") == 0;
+  });
 }
 
 nlohmann::json EchoConfiguration() {

@@ -32,7 +32,8 @@ std::string PluginPath(std::string_view name);
 // The real `gemel run` beside a real broker, with a journal of its own that outlives restarts.
 class GatewayProcess {
  public:
-  // `configuration` lacks what the fixture knows: broker, folders and port.
+  // `configuration` lacks what the fixture knows: broker (unless it names another way there),
+  // folders and port.
   GatewayProcess(const support::Broker& broker, nlohmann::json configuration);
 
   // Returns when it is ready; false, with errors(), if it ended before. `environment` is beside
@@ -52,6 +53,8 @@ class GatewayProcess {
   // Waits until the metric is at least `value`.
   bool AwaitMetric(std::string_view name, double value) const;
   bool AwaitReceiving() const;
+  // Waits until all that came is applied and all that was decided is acknowledged.
+  bool AwaitQuiet() const;
   // Waits until a GET is answered with this status.
   bool AwaitHttp(const std::string& path, int status, std::chrono::milliseconds patience) const;
   std::string errors() const { return process_ ? process_->errors() : ""; }

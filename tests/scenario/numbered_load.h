@@ -1,13 +1,16 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/scenario/gateway_process.h"
+#include "tests/support/raw_client.h"
 #include "tests/support/tail.h"
 
 namespace gemel::scenario {
@@ -29,20 +32,32 @@ std::string DeviceOf(int64_t number);
 int64_t FromEnvironment(const char* name, int64_t otherwise);
 
 // Publishes scenario/wa/<device>/in with {"n": 1}, 2, 3 and so on at QoS 1, a device after the
-// other, until told to end.
+// other, until told to end. A connection that is lost is made again, and what the broker has not
+// acknowledged is sent again, as a device does it.
 class NumberedLoad {
  public:
   NumberedLoad(uint16_t port, int64_t per_second);
   ~NumberedLoad() { End(); }
-  // Returns the highest number, once all are with the broker.
+  // Returns the highest number, once the broker has acknowledged all.
   int64_t End();
   int64_t sent() const { return sent_; }
+  int64_t connections() const { return connections_; }
 
  private:
-  void Run(uint16_t port, int64_t per_second);
+  void Run();
+  // Until all is sent, or the connection is lost.
+  void Send(support::RawClient& client);
+  void Publish(support::RawClient& client, int64_t number);
 
+  const uint16_t port_;
+  const int64_t per_second_;
   std::atomic<int64_t> sent_{0};
+  std::atomic<int64_t> connections_{0};
   std::atomic<bool> is_ending_{false};
+  // Its thread only.
+  std::chrono::steady_clock::time_point begin_;
+  std::map<uint16_t, int64_t> in_flight_;  // by packet id
+  std::vector<int64_t> again_;             // not acknowledged on the last connection, in order
   std::thread thread_;
 };
 
@@ -72,5 +87,6 @@ struct Comparison {
   int64_t wrong_sums = 0;
 };
 Comparison CompareTwins(const GatewayProcess& gateway, int64_t published);
+Comparison CompareTwins(const GatewayProcess& gateway, const std::set<int64_t>& numbers);
 
 }  // namespace gemel::scenario

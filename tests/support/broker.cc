@@ -9,6 +9,8 @@
 #include <fstream>
 #include <optional>
 #include <random>
+#include <sstream>
+#include <string>
 
 namespace gemel::support {
 namespace {
@@ -34,6 +36,18 @@ uint16_t FreePort() {
     port = ports(random);
   } while (!CanBind(port));
   return port;
+}
+
+// Copies what is not said already. Its own log_type would keep from us that it runs.
+void WriteForeign(const std::string& configuration, std::ostream& file) {
+  std::istringstream lines(configuration);
+  std::string line;
+  while (std::getline(lines, line)) {
+    const std::string key = line.substr(0, line.find(' '));
+    const bool is_ours = key == "listener" || key == "allow_anonymous" || key == "user" ||
+                         key == "log_dest" || key == "log_type" || key == "persistence_location";
+    if (!is_ours) file << line << "\n";
+  }
 }
 
 }  // namespace
@@ -78,13 +92,14 @@ void Broker::WriteConfiguration(uint16_t port) const {
        << "user root\n"
        // Not stdout, which it does not flush.
        << "log_dest stderr\n"
-       << "set_tcp_nodelay true\n"
-       << "max_queued_messages 0\n"
-       << "max_inflight_messages " << options_.max_inflight_messages << "\n";
-  if (options_.is_persistent) {
-    file << "persistence true\n"
-         << "persistence_location " << directory_.path().string() << "/\n"
-         << "autosave_interval 1\n";
+       << "persistence_location " << directory_.path().string() << "/\n";
+  if (options_.configuration) {
+    WriteForeign(*options_.configuration, file);
+  } else {
+    file << "set_tcp_nodelay true\n"
+         << "max_queued_messages 0\n"
+         << "max_inflight_messages " << options_.max_inflight_messages << "\n";
+    if (options_.is_persistent) file << "persistence true\nautosave_interval 1\n";
   }
   for (const std::string& line : options_.lines) file << line << "\n";
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ class Broker {
   struct Options {
     bool is_persistent = false;  // queues and sessions survive Kill, up to autosave's second
     int max_inflight_messages = 100;
+    // A mosquitto.conf to be run as it is, but for port, user, folder and log, instead of what the
+    // above says. The empty text is Mosquitto with its defaults.
+    std::optional<std::string> configuration;
     std::vector<std::string> lines;  // of mosquitto.conf, added at the end
   };
 

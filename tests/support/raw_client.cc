@@ -98,13 +98,14 @@ Status RawClient::Await(uint8_t packet_type) {
   return Unavailable("the broker does not answer");
 }
 
-void RawClient::Publish(std::string_view topic, std::string_view payload) {
+uint16_t RawClient::Publish(std::string_view topic, std::string_view payload) {
   AppendHead(kPublish << 4 | 2, 2 + topic.size() + 2 + payload.size(), out_);
   AppendText(topic, out_);
   if (++last_packet_id_ == 0) last_packet_id_ = 1;
   AppendNumber(last_packet_id_, out_);
   out_ += payload;
   ++in_flight_;
+  return last_packet_id_;
 }
 
 Status RawClient::Pump(std::chrono::nanoseconds wait, const OnMessage& on_message) {
@@ -160,7 +161,10 @@ uint8_t RawClient::TakePackets(const OnMessage& on_message) {
 }
 
 void RawClient::Take(uint8_t first, std::string_view body, const OnMessage& on_message) {
-  if (first >> 4 == kPuback) --in_flight_;
+  if (first >> 4 == kPuback) {
+    --in_flight_;
+    if (on_acknowledged_) on_acknowledged_(NumberAt(body, 0));
+  }
   if (first >> 4 != kPublish) return;
   const size_t topic_size = NumberAt(body, 0);
   const std::string_view topic = body.substr(2, topic_size);

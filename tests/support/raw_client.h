@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/base/status.h"
 
@@ -16,6 +17,8 @@ class RawClient {
  public:
   // What a message of a subscription said; views into the receive buffer.
   using OnMessage = std::function<void(std::string_view topic, std::string_view payload)>;
+  // The broker has acknowledged what Publish gave this packet id.
+  using OnAcknowledged = std::function<void(uint16_t packet_id)>;
 
   RawClient() = default;
   ~RawClient();
@@ -27,8 +30,13 @@ class RawClient {
   // Returns when the broker has granted it.
   Status Subscribe(const std::string& filter, int qos);
 
-  // Queues a message of QoS 1; it leaves with the next Pump, or once much has gathered.
-  void Publish(std::string_view topic, std::string_view payload);
+  // REQUIRES: before the first Publish
+  void set_on_acknowledged(OnAcknowledged on_acknowledged) {
+    on_acknowledged_ = std::move(on_acknowledged);
+  }
+  // Queues a message of QoS 1 and gives its packet id; it leaves with the next Pump, or once much
+  // has gathered.
+  uint16_t Publish(std::string_view topic, std::string_view payload);
   // Sends what is queued and reads what has come: if nothing has, waits at most so long for it.
   // Messages are acknowledged. Unavailable when the connection is gone.
   Status Pump(std::chrono::nanoseconds wait, const OnMessage& on_message = {});
@@ -46,6 +54,7 @@ class RawClient {
   int socket_ = -1;
   uint16_t last_packet_id_ = 0;
   int64_t in_flight_ = 0;
+  OnAcknowledged on_acknowledged_;
   std::string out_;
   std::string in_;
 };
