@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/scenario/trial.h"
+#include "tests/support/raw_client.h"
 
 namespace gemel::scenario {
 namespace {
@@ -141,6 +142,26 @@ TEST_F(BrokerTest, FrozenAndKilledWithOurConfiguration) {
          .configuration = Ours(),
          .death = Death::kFrozenAndKilled,
          .kills = Kills(4)});
+}
+
+// Of operators: one takes all that comes and reads none of it, one acknowledges nothing.
+TEST_F(BrokerTest, SubscribersThatReadNothingHoldNobody) {
+  Trial trial({.broker = {.configuration = Ours()}});
+  ASSERT_TRUE(trial.Start());
+  support::RawClient deaf;
+  ASSERT_TRUE(deaf.Connect(trial.broker().port(), "deaf").ok());
+  ASSERT_TRUE(deaf.Subscribe("#", 0).ok());
+  support::RawClient mute;
+  ASSERT_TRUE(mute.Connect(trial.broker().port(), "mute").ok());
+  ASSERT_TRUE(mute.Subscribe("#", 1).ok());
+  for (int second = 0; second < 5; ++second) {
+    ASSERT_TRUE(trial.Pass(1s)) << trial.gateway().errors();
+    const auto back = trial.AwaitBack();
+    EXPECT_TRUE(back && *back < kComesBackIn) << trial.gateway().errors();
+  }
+  const Trial::Verdict verdict = trial.End();
+  trial.ExpectNothingLostInGateway(verdict);
+  EXPECT_EQ(verdict.lost_in_broker, 0);
 }
 
 }  // namespace

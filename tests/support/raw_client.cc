@@ -93,7 +93,7 @@ Status RawClient::Await(uint8_t packet_type) {
     pollfd ready{socket_, POLLIN, 0};
     ::poll(&ready, 1, 100);
     GEMEL_TRY(Receive());
-    if (TakePackets({}) == packet_type) return Status::Ok();
+    if ((TakePackets({}) >> packet_type & 1) != 0) return Status::Ok();
   }
   return Unavailable("the broker does not answer");
 }
@@ -138,8 +138,8 @@ Status RawClient::Receive() {
   return Status::Ok();
 }
 
-uint8_t RawClient::TakePackets(const OnMessage& on_message) {
-  uint8_t type = 0;
+uint32_t RawClient::TakePackets(const OnMessage& on_message) {
+  uint32_t types = 0;
   size_t at = 0;
   while (in_.size() - at >= 2) {
     size_t size = 0;
@@ -153,11 +153,11 @@ uint8_t RawClient::TakePackets(const OnMessage& on_message) {
     if (is_more || in_.size() - at < head + size) break;
     const auto first = static_cast<uint8_t>(in_[at]);
     Take(first, std::string_view(in_).substr(at + head, size), on_message);
-    type = first >> 4;
+    types |= uint32_t{1} << (first >> 4);
     at += head + size;
   }
   in_.erase(0, at);
-  return type;
+  return types;
 }
 
 void RawClient::Take(uint8_t first, std::string_view body, const OnMessage& on_message) {

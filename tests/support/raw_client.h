@@ -47,8 +47,8 @@ class RawClient {
   Status Await(uint8_t packet_type);
   Status Send();
   Status Receive();
-  // Takes the whole packets out of what was received; the type of the last one.
-  uint8_t TakePackets(const OnMessage& on_message);
+  // Takes the whole packets out of what was received; their types, a bit each.
+  uint32_t TakePackets(const OnMessage& on_message);
   void Take(uint8_t first, std::string_view body, const OnMessage& on_message);
 
   int socket_ = -1;
