@@ -146,8 +146,12 @@ std::string UpdateOf(std::string_view table, const std::vector<StoredField>& fie
   std::string assignments;
   int parameter = 1;
   for (const std::string& column : ColumnsOf(fields)) {
-    assignments +=
-        fmt::format("{}{} = ?{}", parameter == 1 ? "" : ", ", sqlite::QuoteName(column), parameter);
+    // A row's id never changes, and to set it would have SQLite take it out of the index and put it
+    // back.
+    if (parameter > 1) {
+      assignments += fmt::format("{}{} = ?{}", parameter == 2 ? "" : ", ",
+                                 sqlite::QuoteName(column), parameter);
+    }
     ++parameter;
   }
   return fmt::format("UPDATE {} SET {} WHERE gemel_row = ?{}", sqlite::QuoteName(table),

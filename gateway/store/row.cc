@@ -1,5 +1,6 @@
 #include "gateway/store/row.h"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -14,14 +15,14 @@ namespace {
 using sqlite::Type;
 
 // Each value as its type in a byte, then what it is.
-void AppendBytes(Type type, std::span<const std::byte> bytes, std::vector<std::byte>& to) {
-  to.push_back(static_cast<std::byte>(type));
-  to.insert(to.end(), bytes.begin(), bytes.end());
-}
+void AppendNull(std::vector<std::byte>& to) { to.push_back(static_cast<std::byte>(Type::kNull)); }
 
 template <typename Number>
 void AppendNumber(Type type, Number number, std::vector<std::byte>& to) {
-  AppendBytes(type, std::as_bytes(std::span(&number, 1)), to);
+  static_assert(sizeof number == 8);
+  std::array<std::byte, 1 + sizeof number> bytes{static_cast<std::byte>(type)};
+  std::memcpy(&bytes[1], &number, sizeof number);
+  to.insert(to.end(), bytes.begin(), bytes.end());
 }
 
 void AppendSized(Type type, std::span<const std::byte> bytes, std::vector<std::byte>& to) {
@@ -45,7 +46,7 @@ uint32_t ChecksumOf(const sqlite::Statement& row, std::string_view table, int fi
   for (int column = first_column; column < row.columns() - 1; ++column) {
     switch (row.type(column)) {
       case Type::kNull:
-        AppendBytes(Type::kNull, {}, bytes);
+        AppendNull(bytes);
         break;
       case Type::kInteger:
         AppendNumber(Type::kInteger, row.integer(column), bytes);
@@ -74,7 +75,7 @@ void RowWriter::Begin(sqlite::Statement& statement, std::string_view table) {
 
 void RowWriter::AddNull() {
   statement_->BindNull(parameter_++);
-  AppendBytes(Type::kNull, {}, bytes_);
+  AppendNull(bytes_);
 }
 
 void RowWriter::Add(int64_t value) {

@@ -14,8 +14,6 @@ namespace {
 constexpr std::chrono::microseconds kSliceMax{100};
 // Twins between two looks at the clock.
 constexpr size_t kStride = 8;
-// Copies that a shard hands over at a time.
-constexpr size_t kBatchBytes = 1024 * 1024;
 // "GEML", so that `file` and we know whose database it is.
 constexpr int64_t kApplicationId = 0x47454D4C;
 
@@ -87,6 +85,7 @@ Status Store::Migrate() {
 }
 
 Result<Saved> Store::Save(const Sources& sources) {
+  on_slice_ = sources.on_slice;
   if (!is_whole_) {
     // Whatever was written last may not be there: everything is written anew.
     for (Table& table : tables_) table.is_current = false;
@@ -155,9 +154,11 @@ Status Store::PrepareTable(Table& table) {
 bool Store::OnShard(uint32_t shard, const std::function<bool(twin::Engine&)>& slice) {
   std::latch done(1);
   const bool is_asked = shards_.Ask(shard, [&](twin::Engine& engine) {
-    if (!slice(engine)) return false;
-    done.count_down();
-    return true;
+    const auto begin = std::chrono::steady_clock::now();
+    const bool is_done = slice(engine);
+    if (on_slice_) on_slice_(std::chrono::steady_clock::now() - begin);
+    if (is_done) done.count_down();
+    return is_done;
   });
   if (is_asked) done.wait();
   return is_asked;

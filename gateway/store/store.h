@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -58,6 +59,8 @@ class Store {
     journal::Journal& journal;
     // Copies of the effects that the broker has not acknowledged.
     std::function<std::vector<effects::OwnedEffect>()> effects;
+    // Told on a shard's thread how long a slice has held it; may be empty.
+    std::function<void(std::chrono::nanoseconds)> on_slice;
   };
   // Saves the twins that have changed since the last time, the effects that wait and how far each
   // shard was, all or nothing. Shards are held for slices of about 100 us. After a failure
@@ -72,6 +75,8 @@ class Store {
   static constexpr const char* kCheckpoints = "gemel_checkpoints";
   static constexpr const char* kDeletions = "gemel_deletions";
   static constexpr const char* kTables = "gemel_tables";
+  // Copies that a shard hands over at a time.
+  static constexpr size_t kBatchBytes = size_t{1'024} * 1'024;
 
   struct Row {
     uint32_t number = 0;  // gemel_row; 0: not saved yet
@@ -131,8 +136,9 @@ class Store {
   bool has_deletions_ = false;  // in the database
   bool has_effects_ = false;    // in the database
   bool is_whole_ = true;        // what is dirty is all that has changed
-  TwinBatch batch_;
+  TwinBatch batch_{kBatchBytes + kBatchBytes / 4};
   RowWriter writer_;
+  std::function<void(std::chrono::nanoseconds)> on_slice_;
 };
 
 }  // namespace gemel::store
