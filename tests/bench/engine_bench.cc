@@ -16,27 +16,14 @@
 
 #include "gateway/base/assert.h"
 #include "gateway/base/clock.h"
-#include "gateway/ingest/compile_route.h"
 #include "gateway/ingest/intake.h"
-#include "gateway/model/plugin.h"
 #include "gateway/twin/engine.h"
+#include "tests/bench/truck.h"
 
 namespace gemel {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-
-// Counts effects and forgets them.
-class NullSink final : public effects::Sink {
- public:
-  void Append(const effects::Effect& effect) override {
-    ++effects;
-    dead_letters += effect.kind == effects::EffectKind::kDeadLetter ? 1 : 0;
-  }
-  void Flush() noexcept override {}
-  uint64_t effects = 0;
-  uint64_t dead_letters = 0;
-};
 
 struct Message {
   std::string_view topic;
@@ -73,25 +60,6 @@ class Messages {
   size_t payload_bytes_ = 0;
 };
 
-template <typename T>
-T Required(Result<T> result) {
-  if (!result.ok()) {
-    fmt::print(stderr, "engine_bench: {}\n", result.status().message());
-    std::exit(3);
-  }
-  return std::move(result).value();
-}
-
-// What a truck on the road reports: 12 members in about 240 bytes.
-std::string PayloadOf(int64_t time_ms, size_t sequence, std::mt19937_64& random) {
-  return fmt::format(
-      R"({{"time_ms":{},"seq":{},"latitude_deg":47.{:05},"longitude_deg":-122.{:05},"speed_kmh":{}.5,)"
-      R"("engine_on":true,"coolant_temp_c":88,"oil_temp_c":97.5,)"
-      R"("oil_pressure_kpa":310,"fuel_fraction":0.6,"cargo_temp_c":4.{},"odometer_km":81234}})",
-      time_ms, sequence, random() % 100'000, random() % 100'000, 70 + random() % 20, random() % 360,
-      random() % 10);
-}
-
 Messages MakeMessages(size_t twins, size_t rounds, int64_t start_ms) {
   Messages messages(twins * rounds, 320);
   std::mt19937_64 random(1);
@@ -110,20 +78,7 @@ Messages MakeMessages(size_t twins, size_t rounds, int64_t start_ms) {
 struct Rig {
   // Whether the route names a sequence, by which each twin recognises repeats.
   Rig(const std::string& plugin, bool has_sequence) : clock() {
-    const gemel_model* table = Required(model::LoadPlugin(plugin));
-    world.symbols = &symbols;
-    world.models.push_back({Required(model::Model::Create(
-                                *table, {.name = "truck", .parameters = "{}", .tables = {}})),
-                            {}});
-    config::Route route;
-    route.topic = "fleet/{region}/truck/{id}/telemetry";
-    route.name = "bench";
-    route.model = "truck";
-    route.time = "/time_ms";
-    if (has_sequence) route.sequence = "/seq";
-    route.command = "fleet/{region}/truck/{id}/command";
-    ingest::CompiledRoute compiled =
-        Required(ingest::CompileRoute(route, 0, *world.models[0].model));
+    ingest::CompiledRoute compiled = AddTruck(plugin, has_sequence, symbols, world);
     const route::Template topic = compiled.route.telemetry;
     world.routes.push_back(std::move(compiled.route));
     std::vector<ingest::Plan> plans;
