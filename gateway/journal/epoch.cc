@@ -13,6 +13,7 @@
 
 #include "gateway/base/lsn.h"
 #include "gateway/journal/descriptor.h"
+#include "gateway/journal/folder.h"
 
 namespace gemel::journal {
 namespace {
@@ -52,19 +53,13 @@ Status WriteEpoch(const std::filesystem::path& folder, uint64_t epoch) {
   if (::fsync(file.number) != 0) return Failed(path, "cannot be synced");
   if (::rename(path.c_str(), (folder / "epoch").c_str()) != 0)
     return Failed(path, "cannot be renamed");
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.number < 0 || ::fsync(directory.number) != 0)
-    return Failed(folder, "cannot be synced");
-  return Status::Ok();
+  return SyncFolder(folder);
 }
 
 }  // namespace
 
 Result<Epoch> Epoch::Raise(const std::filesystem::path& journal) {
-  std::error_code error;
-  std::filesystem::create_directories(journal, error);
-  if (error)
-    return Unavailable(fmt::format("{}: cannot be made: {}", journal.string(), error.message()));
+  GEMEL_TRY(MakeFolder(journal));
   const std::filesystem::path lock_path = journal / "lock";
   Descriptor lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   if (lock.number < 0) return Failed(lock_path, "cannot be opened");

@@ -78,8 +78,9 @@ void Journal::Keep(const std::stop_token& stop) {
   while (!stop.stop_requested() && !has_failed_) {
     if (!has_spare_) ReserveSpare();
     if (is_syncing && Clock::now() >= next_sync) {
-      if (!SyncSegments().ok()) return;
+      // From its beginning on, because what is appended during a sync waits for the next one.
       next_sync = Clock::now() + *options_.sync_every;
+      if (!SyncSegments().ok()) return;
     }
     std::unique_lock lock(mutex_);
     const auto soon = Clock::now() + kReserveEvery;

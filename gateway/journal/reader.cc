@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "gateway/journal/descriptor.h"
+#include "gateway/journal/folder.h"
 
 namespace gemel::journal {
 
@@ -53,7 +54,15 @@ Result<std::optional<Frame>> JournalReader::Next() {
 }
 
 Status JournalReader::OpenNext() {
-  GEMEL_TRY_LET(SegmentReader next, SegmentReader::Open(paths_[next_]));
+  Result<SegmentReader> opened = SegmentReader::Open(paths_[next_]);
+  if (!opened.ok()) {
+    if (opened.status().code() != Code::kDamaged) return std::move(opened).status();
+    GEMEL_TRY_LET(const SegmentReader::Traces traces, SegmentReader::TracesIn(paths_[next_]));
+    // Its name may survive a loss of power that its head does not.
+    if (traces.has_head) return std::move(opened).status();
+    return EndEarly(opened.status().message());
+  }
+  SegmentReader next = *std::move(opened);
   const SegmentHead& head = next.head();
   const bool is_oldest = next_ == 0;
   if (is_oldest && after_ && head.first > *after_ && head.previous_last > *after_) {
@@ -61,8 +70,8 @@ Status JournalReader::OpenNext() {
                                paths_[next_].string(), *after_ + 1, head.previous_last));
   }
   if (!is_oldest && head.previous != end_.segment) {
-    return Damaged(fmt::format("{}: it follows segment {}, which is missing",
-                               paths_[next_].string(), SegmentName(head.previous)));
+    return EndEarly(fmt::format("{}: it follows segment {}, which is missing",
+                                paths_[next_].string(), SegmentName(head.previous)));
   }
   if (!is_oldest && head.previous_last != end_.frame) {
     return EndEarly(fmt::format("{}: frames are missing at its end: the last one is {:x}, was {:x}",
@@ -75,12 +84,10 @@ Status JournalReader::OpenNext() {
 }
 
 Status JournalReader::EndEarly(std::string damage) {
-  if (segment_->synced_behind() > end_.frame) return Damaged(std::move(damage));
+  if (segment_ && segment_->synced_behind() > end_.frame) return Damaged(std::move(damage));
   for (size_t later = next_; later < paths_.size(); ++later) {
-    GEMEL_TRY_LET(SegmentReader segment, SegmentReader::Open(paths_[later]));
-    while (const std::optional<Frame> frame = segment.Next()) {
-      if (frame->synced > end_.frame) return Damaged(std::move(damage));
-    }
+    GEMEL_TRY_LET(const SegmentReader::Traces traces, SegmentReader::TracesIn(paths_[later]));
+    if (traces.synced > end_.frame) return Damaged(std::move(damage));
   }
   lost_.assign(paths_.begin() + static_cast<std::ptrdiff_t>(next_), paths_.end());
   is_at_end_ = true;
@@ -93,14 +100,18 @@ Status JournalReader::Cut() {
       return Failed(path, "cannot be set aside");
   }
   lost_.clear();
-  if (!segment_) return Status::Ok();
-  const Descriptor file(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-  const auto size = static_cast<off_t>(segment_->offset());
-  if (file.number < 0 || ::ftruncate(file.number, size) != 0 || ::fsync(file.number) != 0) {
-    return Failed(path_, "cannot be cut");
+  for (size_t read = 0; read < next_; ++read) {
+    const std::filesystem::path& path = paths_[read];
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (file.number < 0) return Failed(path, "cannot be opened");
+    const bool is_last = read + 1 == next_;
+    if (is_last && ::ftruncate(file.number, static_cast<off_t>(segment_->offset())) != 0)
+      return Failed(path, "cannot be cut");
+    // A process that was killed has synced nothing of what it wrote last, maybe in several of them.
+    if (::fsync(file.number) != 0) return Failed(path, "cannot be synced");
   }
   torn_bytes_ = 0;
-  return Status::Ok();
+  return paths_.empty() ? Status::Ok() : SyncFolder(paths_.front().parent_path());
 }
 
 }  // namespace gemel::journal

@@ -38,8 +38,8 @@ class JournalReader {
   uint64_t torn_bytes() const { return torn_bytes_; }
   std::span<const std::filesystem::path> lost_segments() const { return lost_; }
   // Takes the torn bytes and what was reserved behind them out of the file, and the lost segments
-  // out of the journal (their names end in ".lost" then). Unavailable if the disk fails. REQUIRES:
-  // Next has given nothing
+  // out of the journal (their names end in ".lost" then); what was read survives a loss of power
+  // from then on. Unavailable if the disk fails. REQUIRES: Next has given nothing
   Status Cut();
 
  private:

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gateway/journal/descriptor.h"
+#include "gateway/journal/folder.h"
 #include "gateway/journal/segment.h"
 
 namespace gemel::journal {
@@ -31,6 +32,8 @@ Result<Kept> DropSegments(const std::filesystem::path& folder, Lsn checkpoint,
     if (!is_old && kept.bytes <= retention.bytes) break;
     const uint64_t size = SizeOf(paths[i]);
     if (::unlink(paths[i].c_str()) != 0) return Failed(paths[i], "cannot be removed");
+    // Or a loss of power might take a later one and leave this: a journal with a hole.
+    GEMEL_TRY(SyncFolder(folder));
     kept.bytes -= size;
     ++kept.dropped;
   }

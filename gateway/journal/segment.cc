@@ -16,6 +16,7 @@
 
 #include "gateway/base/crc32c.h"
 #include "gateway/journal/descriptor.h"
+#include "gateway/journal/folder.h"
 
 namespace gemel::journal {
 namespace {
@@ -99,14 +100,6 @@ Result<SegmentHead> ParseHead(std::span<const std::byte> bytes, const std::files
                      Time{Duration{head.created_us}}};
 }
 
-Status SyncFolder(const std::filesystem::path& folder) {
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.number < 0 || ::fsync(directory.number) != 0) {
-    return Failed(folder, "cannot be synced");
-  }
-  return Status::Ok();
-}
-
 Status WriteAll(int file, const std::filesystem::path& path, std::span<const std::byte> bytes) {
   const ssize_t written = ::write(file, bytes.data(), bytes.size());
   if (written == static_cast<ssize_t>(bytes.size())) return Status::Ok();
@@ -176,26 +169,38 @@ Status SegmentWriter::Sync() {
   return Status::Ok();
 }
 
-Result<SegmentReader> SegmentReader::Open(const std::filesystem::path& path) {
-  const auto damaged = [&](std::string_view why) {
-    return Damaged(fmt::format("{}: {}", path.string(), why));
-  };
+Result<SegmentReader> SegmentReader::Load(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat about {};
   if (file.number < 0 || ::fstat(file.number, &about) != 0) return Failed(path, "cannot be read");
   SegmentReader reader;
   reader.path_ = path;
   reader.size_ = static_cast<uint64_t>(about.st_size);
-  if (reader.size_ < kSegmentHeadBytes) return damaged("too short for a segment of the journal");
   reader.bytes_.resize(reader.size_ + kSegmentTailBytes);
   for (uint64_t at = 0; at < reader.size_;) {
     const ssize_t size = ::read(file.number, reader.bytes_.data() + at, reader.size_ - at);
     if (size < 0) return Failed(path, "cannot be read");
-    if (size == 0) return damaged("it shrank while it was read");
+    if (size == 0) return Damaged(fmt::format("{}: it shrank while it was read", path.string()));
     at += static_cast<uint64_t>(size);
   }
-  GEMEL_TRY_LET(reader.head_, ParseHead(reader.bytes_, path));
   return reader;
+}
+
+Result<SegmentReader> SegmentReader::Open(const std::filesystem::path& path) {
+  GEMEL_TRY_LET(SegmentReader reader, Load(path));
+  GEMEL_TRY_LET(reader.head_, ParseHead(std::span(reader.bytes_).first(reader.size_), path));
+  return reader;
+}
+
+Result<SegmentReader::Traces> SegmentReader::TracesIn(const std::filesystem::path& path) {
+  GEMEL_TRY_LET(SegmentReader reader, Load(path));
+  const auto head = std::span(reader.bytes_).first(std::min(reader.size_, kSegmentHeadBytes));
+  reader.head_.first = LsnOfName(path.filename().string()).value_or(kNoLsn);
+  reader.offset_ = head.size();
+  reader.LookBehindEnd(reader.offset_);
+  const bool has_head =
+      std::ranges::any_of(head, [](std::byte byte) { return byte != std::byte{0}; });
+  return Traces{.has_head = has_head, .synced = reader.synced_behind_};
 }
 
 Result<SegmentHead> ReadSegmentHead(const std::filesystem::path& path) {
@@ -227,7 +232,7 @@ std::optional<Frame> SegmentReader::FrameAt(uint64_t offset) const {
 std::optional<Frame> SegmentReader::Next() {
   std::optional<Frame> frame = FrameAt(offset_);
   if (!frame) {
-    LookBehindEnd();
+    LookBehindEnd(offset_ + kFrameAlignment);
     return frame;
   }
   offset_ += kFrameHeadBytes + frame->body.size();
@@ -237,13 +242,13 @@ std::optional<Frame> SegmentReader::Next() {
 
 // Nothing follows the last frame, or the beginning of one that was being written, or, after a loss
 // of power or damage, other frames, which begin at any word.
-void SegmentReader::LookBehindEnd() {
+void SegmentReader::LookBehindEnd(uint64_t from) {
   const std::span<const std::byte> rest = std::span(bytes_).subspan(offset_, size_ - offset_);
   const auto last =
       std::find_if(rest.rbegin(), rest.rend(), [](std::byte byte) { return byte != std::byte{0}; });
   torn_bytes_ = static_cast<uint64_t>(rest.rend() - last);
   const uint64_t end = offset_ + torn_bytes_;
-  for (uint64_t at = offset_ + kFrameAlignment; at < end;) {
+  for (uint64_t at = from; at < end;) {
     const std::optional<Frame> frame = FrameAt(at);
     if (frame) synced_behind_ = std::max(synced_behind_, frame->synced);
     at += frame ? kFrameHeadBytes + frame->body.size() : kFrameAlignment;

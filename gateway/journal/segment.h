@@ -103,6 +103,13 @@ class SegmentReader {
   // name; Unavailable if it can't be read.
   static Result<SegmentReader> Open(const std::filesystem::path& path);
 
+  // What can be said of a segment of which nothing is believed.
+  struct Traces {
+    bool has_head = false;  // something stands where the head should
+    Lsn synced = kNoLsn;    // the highest Frame::synced of the valid frames anywhere in it
+  };
+  static Result<Traces> TracesIn(const std::filesystem::path& path);
+
   // The next frame, with kSegmentTailBytes readable behind its body. Nothing where none is valid:
   // the end.
   std::optional<Frame> Next();
@@ -118,8 +125,10 @@ class SegmentReader {
 
  private:
   SegmentReader() = default;
+  static Result<SegmentReader> Load(const std::filesystem::path& path);
   std::optional<Frame> FrameAt(uint64_t offset) const;
-  void LookBehindEnd();
+  // Frames are looked for from there on.
+  void LookBehindEnd(uint64_t from);
 
   std::filesystem::path path_;
   std::vector<std::byte> bytes_;  // the file, and kSegmentTailBytes of zeros

@@ -72,6 +72,12 @@ TEST_F(EpochTest, AfterTheLastEpochThereIsNoOther) {
   EXPECT_FALSE(Epoch::Raise(folder_ / "journal").ok());
 }
 
+TEST_F(EpochTest, FoldersAboveTheJournalAreMadeAsWell) {
+  const Result<Epoch> epoch = Epoch::Raise(folder_ / "a" / "b" / "journal");
+  ASSERT_TRUE(epoch.ok()) << epoch.status().message();
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "a" / "b" / "journal" / "epoch"));
+}
+
 TEST_F(EpochTest, AFolderThatCantBeMadeIsUnavailable) {
   std::ofstream(folder_ / "file") << "x";
   const Result<Epoch> epoch = Epoch::Raise(folder_ / "file" / "journal");
