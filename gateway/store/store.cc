@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "gateway/base/crash_point.h"
+#include "gateway/journal/folder.h"
 
 namespace gemel::store {
 namespace {
@@ -34,8 +35,7 @@ constexpr int64_t kVersion = std::size(kMigrations);
 
 Result<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path,
                                            const twin::World& world, twin::ShardSet& shards) {
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);
+  GEMEL_TRY(journal::MakeFolder(path.parent_path()));
   GEMEL_TRY_LET(sqlite::Database database,
                 sqlite::Database::Open(path, sqlite::Database::Mode::kReadWrite));
   std::unique_ptr<Store> store(new Store(std::move(database), world, shards));
