@@ -44,8 +44,10 @@ uint64_t Gate::Open(Time now) {
   for (const auto& [key, messages] : held_) {
     for (const OwnedEffect& held : messages) {
       Effect effect = held.view();
-      if (effect.lifetime > Duration::zero())
+      if (effect.lifetime > Duration::zero()) {
         effect.lifetime = std::max(effect.lifetime - (now - effect.decided), Duration{1});
+        effect.decided = now;  // from when that is left: it may be saved and restored once more
+      }
       to_.Append(effect);
     }
   }

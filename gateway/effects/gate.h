@@ -31,9 +31,9 @@ class Gate final : public Sink {
   void Restore(const Effect& effect);
   // Any thread, before or after the effect itself comes. REQUIRES: closed
   void MarkDone(EffectId id);
-  // Lets what is held through, in the order of the ids. What has expired meanwhile, `now` being
-  // record time, is let through as good as expired, for the sender to count. Returns how many
-  // effects there were. REQUIRES: nothing is appended meanwhile
+  // Lets what is held through, in the order of the ids. What has a lifetime has what is left of it
+  // at `now`, which is record time; what has expired is let through as good as expired, for the
+  // sender to count. Returns how many effects there were. REQUIRES: nothing is appended meanwhile
   uint64_t Open(Time now);
 
  private:

@@ -156,6 +156,22 @@ TEST_F(GateTest, ALifetimeIsShorterByTheTimeThatHasPassed) {
       << "what has expired is left to the sender to count; zero is for ever";
 }
 
+// Each start restores what the one before had saved of it.
+TEST_F(GateTest, ALifetimeIsTheSameHoweverOftenItIsSavedAndRestored) {
+  Append(1, 0, seconds(100));
+  gate_.Open(kDecided + seconds(30));
+  for (const Duration since : {seconds(50), seconds(60)}) {
+    Gate next(through_);
+    next.Restore({.id = {1, 0},
+                  .decided = through_.last.decided,
+                  .lifetime = through_.last.lifetime,
+                  .topic = "t",
+                  .payload = "p"});
+    next.Open(kDecided + since);
+  }
+  EXPECT_THAT(through_.lifetimes, ElementsAre(seconds(70), seconds(50), seconds(40)));
+}
+
 TEST_F(GateTest, OnceOpenEverythingPassesAtOnceAndAsItIs) {
   EXPECT_EQ(gate_.Open(kDecided + hours(1)), 0u);
   Append(9, 0, seconds(5));
