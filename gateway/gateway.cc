@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include <algorithm>
+#include <latch>
 #include <thread>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "gateway/base/end_process.h"
 #include "gateway/base/log.h"
 #include "gateway/journal/retention.h"
+#include "gateway/journal/skipped.h"
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/paho_receiver.h"
 #include "gateway/playback/why.h"
@@ -66,6 +68,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Create(config::Config config,
 
 Status Gateway::Start() {
   GEMEL_TRY_LET(epoch_, journal::Epoch::Raise(config_.journal.path));  // first: it holds the lock
+  GEMEL_TRY_LET(attempts_, journal::Attempts::Open(config_.journal.path, epoch_->number()));
   since_ms_ = Milliseconds(clock_.Now());
   MakeParts();
   GEMEL_TRY(StartHttp());
@@ -109,7 +112,8 @@ Status Gateway::RecoverTwins() {
                 store::Recover({.journal = config_.journal.path,
                                 .checkpoint = restored.checkpoint,
                                 .newest = restored.highest_row,
-                                .on_done = [this](EffectId id) { gate_.MarkDone(id); }},
+                                .on_done = [this](EffectId id) { gate_.MarkDone(id); },
+                                .attempts = attempts_.get()},
                                catalog, symbols_, *sequencer_, *shards_, recovery_));
   GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
                                                   .segment_bytes = config_.journal.segment_size,
@@ -117,6 +121,7 @@ Status Gateway::RecoverTwins() {
                                                  recovered.end));
   sequencer_->Attach(*journal_, catalog, recovered.last);
   const uint64_t unsent = gate_.Open(sequencer_->Now());
+  GEMEL_TRY(SetAside(recovered.set_aside));
   has_recovered_ = true;
   log::Info("recovered=true restored={} records={} twins={} unsent={}", restored.twins,
             recovered.records, twins(), unsent);
@@ -126,6 +131,35 @@ Status Gateway::RecoverTwins() {
                  log::Quoted("that was being written when the process or the machine stopped, and "
                              "nobody was told that it is safe"));
   }
+  return Status::Ok();
+}
+
+Status Gateway::SetAside(const std::vector<store::SetAside>& records) {
+  if (!records.empty()) {
+    std::vector<Lsn> lsns;
+    for (const store::SetAside& record : records) lsns.push_back(record.view().lsn());
+    std::string payload;
+    journal::EncodeSkipped(lsns, payload);
+    journal::Record skip{.kind = journal::RecordKind::kSkipped, .payload = payload};
+    // The first of this process: those who replay look for it nowhere else.
+    if (sequencer_->Append({&skip, 1}) != journal::Sequencer::Outcome::kAppended)
+      return Unavailable("records that crash this process cannot be journaled as set aside");
+    GEMEL_TRY(journal_->Sync());
+  }
+  GEMEL_TRY(attempts_->ForgetAll());
+  std::latch told(static_cast<std::ptrdiff_t>(records.size()));
+  for (const store::SetAside& record : records) {
+    const journal::RecordView view = record.view();
+    const bool is_asked =
+        shards_->Ask(sequencer_->ShardOf(view.key_hash()), [&told, view](twin::Engine& engine) {
+          engine.SetAside(view);
+          told.count_down();
+          return true;
+        });
+    if (!is_asked) told.count_down();
+    if (view.kind() == journal::RecordKind::kTelemetry) intake_->RefuseOnce(view);
+  }
+  told.wait();
   return Status::Ok();
 }
 
@@ -209,12 +243,15 @@ void Gateway::MakeParts() {
                              .refresh_status = [this] { PublishStatus(); },
                              .on_done = [this](auto effects) { return RecordDone(effects); }});
   shards_ = std::make_unique<twin::ShardSet>(world, gate_, config_.shards, config_.limits.mailbox);
+  for (uint32_t shard = 0; shard < shards_->size(); ++shard)
+    shards_->engine(shard).NoteIn(attempts_->slot(shard));
   sequencer_ = std::make_unique<journal::Sequencer>(epoch_->number(), clock_, shards_->inboxes());
   intake_ = std::make_unique<ingest::Intake>(
       world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &outbox_,
       outbox_, clock_,
       ingest::IntakeOptions{
           .payload_bytes_max = config_.limits.payload_max,
+          .receive_maximum = config_.mqtt.receive_maximum,
           .event_time_ahead_max = config_.limits.event_time_ahead,
           .lag_max = config_.journal.lag_max,
           .drops_on_overload = config_.overload == config::Overload::kDrop,

@@ -24,6 +24,7 @@
 #include "gateway/http/api.h"
 #include "gateway/http/server.h"
 #include "gateway/ingest/intake.h"
+#include "gateway/journal/attempts.h"
 #include "gateway/journal/epoch.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/sequencer.h"
@@ -67,6 +68,9 @@ class Gateway {
   explicit Gateway(config::Config config);
   void MakeParts();
   Status RecoverTwins();
+  // Records that crash the process: named in the journal, so that no replay applies them; told, and
+  // refused should the broker bring them once more.
+  Status SetAside(const std::vector<store::SetAside>& records);
   Status StartReceiver();
   void DropSegments(Lsn checkpoint);
   void KeepBases(Lsn checkpoint);
@@ -96,6 +100,7 @@ class Gateway {
 
   // In the order of their construction; destroyed the other way round.
   std::optional<journal::Epoch> epoch_;
+  std::unique_ptr<journal::Attempts> attempts_;
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<mqtt::Publisher> publisher_;
   std::unique_ptr<effects::Sender> sender_;

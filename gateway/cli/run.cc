@@ -1,8 +1,10 @@
 #include "gateway/cli/run.h"
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <memory>
@@ -12,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "gateway/base/end_process.h"
 #include "gateway/base/log.h"
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/verbs.h"
@@ -65,6 +68,22 @@ log::Level ToLevel(config::LogLevel level) {
   return log::Level::kError;
 }
 
+// Whether the gateway lives. A plug-in that calls exit() then must not end it as if it had been
+// stopped, nor leave it hanging halfway among destructors.
+std::atomic<int> living{0};  // NOLINT(readability-identifier-naming): std::atexit passes nothing
+
+struct Life {
+  Life() {
+    ++living;
+    std::atexit([] {
+      if (living > 0) EndProcess("a plug-in has called exit()");
+    });
+  }
+  ~Life() { --living; }
+  Life(const Life&) = delete;
+  Life& operator=(const Life&) = delete;
+};
+
 int Run(const std::filesystem::path& path) {
   Result<config::Config> config = config::Load(path, config::ProcessEnvironment());
   if (!config.ok()) return Failed(config.status());
@@ -74,6 +93,7 @@ int Run(const std::filesystem::path& path) {
   for (const std::string& note : config->notes)
     log::Warning("configuration note={}", log::Quoted(note));
   const sigset_t stop = BlockSignals();
+  const Life life;
   Result<std::unique_ptr<Gateway>> gateway =
       Gateway::Create(std::move(*config), std::filesystem::absolute(path).parent_path());
   if (!gateway.ok()) return Failed(gateway.status());

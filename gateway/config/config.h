@@ -114,7 +114,7 @@ struct Journal {
   // What is kept beyond what a start needs.
   std::chrono::milliseconds retention_time{std::chrono::hours(1)};
   uint64_t retention_size = 1'024 * 1'024 * 1'024;  // bytes
-  uint32_t retention_bases = 4;                      // 0: none
+  uint32_t retention_bases = 4;                     // 0: none
 
   friend bool operator==(const Journal&, const Journal&) = default;
 };

@@ -5,6 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "gateway/base/crash_point.h"
@@ -59,9 +60,33 @@ std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
                                options_.payload_bytes_max)};
   }
   if (auto refused = MakeRecords(message, match)) return refused;
+  if (!crashers_.empty()) [[unlikely]]
+    RefuseCrashers(message);
   // With an envelope each reading has the topic's symbols over again.
   InternSymbols(plans_[match.route].envelope ? topic_symbols_ : 0);
   return Append();
+}
+
+void Intake::RefuseOnce(const journal::RecordView& record) {
+  crashers_.push_back(
+      {record.route(), record.item(), record.key_hash(), HashText(record.payload())});
+}
+
+void Intake::RefuseCrashers(const mqtt::Inbound& message) {
+  std::erase_if(records_, [&](const journal::Record& record) {
+    const auto found = std::ranges::find(
+        crashers_, Crasher{record.route, record.item, record.key_hash, HashText(record.payload)});
+    if (found == crashers_.end()) return false;
+    crashers_.erase(found);
+    stats_.refused[static_cast<size_t>(Refusal::kModelCrashed)].Add();
+    SendDeadLetter(message, {Refusal::kModelCrashed,
+                             fmt::format("item {}: it came again, and the process ended twice "
+                                         "while it was applied",
+                                         record.item)});
+    return true;
+  });
+  // What was not acknowledged comes before anything new.
+  if (++handled_ >= options_.receive_maximum) crashers_.clear();
 }
 
 std::optional<Refused> Intake::MakeRecords(const mqtt::Inbound& message,

@@ -38,6 +38,7 @@ struct Plan {
 
 struct IntakeOptions {
   size_t payload_bytes_max = kPayloadBytesMaxDefault;
+  uint16_t receive_maximum = 100;  // messages that the broker may have to send once more
   Duration event_time_ahead_max = kEventTimeAheadMax;
   uint64_t lag_max = UINT64_MAX;   // bytes that may wait to be applied
   bool drops_on_overload = false;  // otherwise it waits for room
@@ -67,6 +68,10 @@ class Intake {
   // One thread at a time. Waits while too much is to be applied or to be sent, unless told to drop.
   // Ends the process if the journal can't be written: the message stays with the broker.
   void Handle(const mqtt::Inbound& message);
+  // This record crashed the process, perhaps before the broker was told that its message is safe:
+  // then it comes again, among the first ones. One reading like it is refused there. REQUIRES:
+  // nothing was handled yet
+  void RefuseOnce(const journal::RecordView& record);
 
   // Any thread: whether too much waits, and nothing at all should come, since longer than the
   // patience; and whether so little does that more may come.
@@ -89,6 +94,8 @@ class Intake {
   void AddSymbol(uint16_t field, std::string_view text);
   void InternSymbols(size_t first);
   std::optional<Refused> Append();
+  // Takes readings that crashed the process out of records_.
+  void RefuseCrashers(const mqtt::Inbound& message);
   bool IsOver() const;
   // Refused where messages are dropped instead.
   std::optional<Refused> AwaitRoom();
@@ -105,6 +112,17 @@ class Intake {
   IntakeStats stats_;
   std::atomic<bool> is_overloaded_{false};
   std::optional<std::chrono::steady_clock::time_point> over_since_;
+
+  // A reading that crashed the process.
+  struct Crasher {
+    uint16_t route;
+    uint32_t item;
+    uint64_t key_hash;
+    uint64_t payload_hash;
+    bool operator==(const Crasher&) const = default;
+  };
+  std::vector<Crasher> crashers_;
+  uint32_t handled_ = 0;  // only counted while there are crashers
 
   // As of the last look at the clock: most messages are far below it and need no look.
   Time latest_allowed_ = kNoTime;

@@ -16,7 +16,13 @@ enum class RecordKind : uint16_t {
   kCommandReply = 2,
   kEffectsSent = 7,  // of no twin: `payload` lists the effects that are done with, see EncodeSent
   kTwinDeleted = 12,
+  kSkipped = 14,  // of no twin: `payload` lists records that are not applied, see FindSkipped
 };
+
+// Whether records of this kind concern no twin, name no model, and pass through no mailbox.
+constexpr bool IsOfNoTwin(RecordKind kind) {
+  return kind == RecordKind::kEffectsSent || kind == RecordKind::kSkipped;
+}
 
 // How the route recognises a repeated message.
 enum class RepeatKey : uint8_t { kNone, kMessageId, kSequence };

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "gateway/codec/plan.h"
 #include "gateway/effects/payload.h"
 #include "gateway/journal/segment.h"
+#include "gateway/journal/skipped.h"
 #include "gateway/model/state.h"
 #include "gateway/playback/collector.h"
 #include "gateway/playback/twin_records.h"
@@ -141,13 +143,14 @@ class Story {
     GEMEL_TRY_LET(auto records,
                   TwinRecords::Open(history_.journal,
                                     base ? std::optional(base->checkpoint) : std::nullopt, world_));
+    GEMEL_TRY_LET(const std::set<Lsn> skipped, journal::FindSkipped(history_.journal));
     std::deque<Step> steps;
     uint64_t before = 0;
     judgements_.clear();
     while (true) {
       GEMEL_TRY_LET(const auto bytes, records.Next([&](const journal::RecordView& record) {
         return record.key_hash() == key_hash_ && record.lsn() > seen &&
-               record.kind() != journal::RecordKind::kEffectsSent;
+               !journal::IsOfNoTwin(record.kind()) && !skipped.contains(record.lsn());
       }));
       if (!bytes) break;
       const journal::RecordView record(*bytes);

@@ -3,12 +3,15 @@
 #include <chrono>
 #include <cstring>
 #include <latch>
+#include <set>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "gateway/base/log.h"
 #include "gateway/journal/reader.h"
+#include "gateway/journal/skipped.h"
 
 namespace gemel::store {
 namespace {
@@ -18,10 +21,11 @@ constexpr std::chrono::seconds kSayEvery{5};
 
 class Replayer {
  public:
-  Replayer(journal::JournalReader reader, const RecoverySource& source,
+  Replayer(journal::JournalReader reader, std::set<Lsn> skipped, const RecoverySource& source,
            const journal::Catalog& catalog, Symbols& symbols, journal::Sequencer& sequencer,
            twin::ShardSet& shards, RecoveryProgress& progress)
       : reader_(std::move(reader)),
+        skipped_(std::move(skipped)),
         source_(source),
         translation_(catalog, symbols),
         sequencer_(sequencer),
@@ -89,15 +93,44 @@ class Replayer {
       if (source_.on_done) journal::ForEachSent(view.payload(), source_.on_done);
       return Status::Ok();
     }
+    if (journal::IsOfNoTwin(view.kind()) || skipped_.contains(view.lsn())) return Status::Ok();
     if (source_.wants && !source_.wants(view)) return Status::Ok();
     ++recovered_.records;
     GEMEL_TRY(translation_.Apply(record));
-    if (!sequencer_.FitsMailbox(record.size())) {
-      ApplyAlone(view);
+    const unsigned attempts =
+        source_.attempts == nullptr ? 0 : source_.attempts->CountOf(view.lsn());
+    if (attempts >= journal::Attempts::kMax) {
+      SetRecordAside(record);
       return Status::Ok();
     }
-    while (!sequencer_.Replay(record)) sequencer_.WaitForRoom(kRoomPatience);
+    if (attempts > 0) return ApplySuspect(record);
+    Hand(record);
     return Status::Ok();
+  }
+
+  void Hand(std::span<const std::byte> record) {
+    if (!sequencer_.FitsMailbox(record.size())) {
+      ApplyAlone(journal::RecordView(record));
+      return;
+    }
+    while (!sequencer_.Replay(record)) sequencer_.WaitForRoom(kRoomPatience);
+  }
+
+  // The process died while this was applied, and perhaps not because of it: while nothing else is
+  // applied, that shows.
+  Status ApplySuspect(std::span<const std::byte> record) {
+    AwaitApplied();
+    log::Warning("suspect={:x} because={}", journal::RecordView(record).lsn(),
+                 log::Quoted("the last process ended while it was applied; it is tried once more"));
+    Hand(record);
+    AwaitApplied();
+    return source_.attempts->Forget(journal::RecordView(record).lsn());
+  }
+
+  void SetRecordAside(std::span<const std::byte> record) {
+    const journal::RecordView& view = recovered_.set_aside.emplace_back(record).view();
+    log::Error("set_aside={:x} twin={} because={}", view.lsn(), log::Quoted(view.id()),
+               log::Quoted("the process ended twice while it was applied"));
   }
 
   void AwaitApplied() {
@@ -136,6 +169,7 @@ class Replayer {
   }
 
   journal::JournalReader reader_;
+  const std::set<Lsn> skipped_;
   const RecoverySource& source_;
   journal::Translation translation_;
   journal::Sequencer& sequencer_;
@@ -163,6 +197,11 @@ journal::Catalog CatalogOf(const twin::World& world) {
   return catalog;
 }
 
+SetAside::SetAside(std::span<const std::byte> record)
+    : words_((record.size() + journal::kReadAhead) / sizeof(uint64_t) + 1) {
+  std::memcpy(words_.data(), record.data(), record.size());
+}
+
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
                           RecoveryProgress& progress) {
@@ -177,7 +216,10 @@ Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& 
   progress.bytes_total.store(total);
   GEMEL_TRY_LET(journal::JournalReader reader,
                 journal::JournalReader::Open(source.journal, source.checkpoint));
-  return Replayer(std::move(reader), source, catalog, symbols, sequencer, shards, progress).Run();
+  GEMEL_TRY_LET(std::set<Lsn> skipped, journal::FindSkipped(source.journal));
+  return Replayer(std::move(reader), std::move(skipped), source, catalog, symbols, sequencer,
+                  shards, progress)
+      .Run();
 }
 
 }  // namespace gemel::store

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <vector>
 
 #include "gateway/base/status.h"
 #include "gateway/base/symbols.h"
+#include "gateway/journal/attempts.h"
 #include "gateway/journal/frame.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/sequencer.h"
@@ -24,6 +26,16 @@ struct RecoveryProgress {
   }
 };
 
+// A copy of a record that was not applied, because the process died in it twice.
+class SetAside {
+ public:
+  explicit SetAside(std::span<const std::byte> record);
+  journal::RecordView view() const { return journal::RecordView(std::as_bytes(std::span(words_))); }
+
+ private:
+  std::vector<uint64_t> words_;  // aligned
+};
+
 // What recovery has found.
 struct Recovered {
   journal::JournalEnd end;  // where the journal goes on
@@ -31,6 +43,8 @@ struct Recovered {
   uint64_t records = 0;     // replayed
   uint64_t torn_bytes = 0;  // cut off the end: of frames that were being written
   uint64_t lost_segments = 0;
+  // By this start. The journal must name them before their attempts are forgotten.
+  std::vector<SetAside> set_aside;
 };
 
 struct RecoverySource {
@@ -47,17 +61,20 @@ struct RecoverySource {
   std::function<bool(const journal::RecordView& record)> wants;
   // Told of each effect that the journal says is done with; may be empty.
   std::function<void(EffectId effect)> on_done;
+  // Which records the process has died in; may be none.
+  journal::Attempts* attempts = nullptr;
 };
 
 // The models, routes and symbols of a world, as its journal names them.
 journal::Catalog CatalogOf(const twin::World& world);
 
 // Gives the twins the state that they had: reads the journal from behind the checkpoint and hands
-// each record to its shard again, through the code that applied it first. Returns when everything
-// is applied. Damaged, naming file and place, if the journal is not what was written, or ends
-// before what a twin has seen; Invalid if it holds a record of a model or route that the catalog
-// lacks; Unavailable if the disk fails. REQUIRES: the sequencer's shards run, no journal is
-// attached to it, nothing else is appended
+// each record to its shard again, through the code that applied it first. Records that the journal
+// or two attempts say crash the process are left out; one with one attempt is applied while nothing
+// else is, and then forgotten. Returns when everything is applied. Damaged, naming file and place,
+// if the journal is not what was written, or ends before what a twin has seen; Invalid if it holds
+// a record of a model or route that the catalog lacks; Unavailable if the disk fails. REQUIRES: the
+// sequencer's shards run, no journal is attached to it, nothing else is appended
 Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& catalog,
                           Symbols& symbols, journal::Sequencer& sequencer, twin::ShardSet& shards,
                           RecoveryProgress& progress);

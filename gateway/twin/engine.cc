@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "gateway/base/assert.h"
 #include "gateway/base/crash_point.h"
 #include "gateway/base/limits.h"
@@ -29,6 +31,15 @@ Engine::Engine(const World& world, effects::Sink& sink)
 }
 
 void Engine::Apply(const journal::RecordView& record) {
+  // Two plain stores; the fences keep the compiler from moving what may crash out from between.
+  applying_->store(record.lsn(), std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  ApplyNoted(record);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  applying_->store(kNoLsn, std::memory_order_relaxed);
+}
+
+void Engine::ApplyNoted(const journal::RecordView& record) {
   if (!deletions_.empty() && IsBeforeDeletion(record)) return;
   switch (record.kind()) {
     case journal::RecordKind::kTelemetry:
@@ -39,9 +50,16 @@ void Engine::Apply(const journal::RecordView& record) {
       break;
     case journal::RecordKind::kCommandReply:
     case journal::RecordKind::kEffectsSent:
+    case journal::RecordKind::kSkipped:
       break;
   }
   applied_ = record.lsn();
+}
+
+void Engine::SetAside(const journal::RecordView& record) {
+  Refuse(record, {Refusal::kModelCrashed,
+                  fmt::format("the process ended twice while model {} had this message",
+                              world_.models[record.model()].model->name())});
 }
 
 Twin& Engine::Restore(uint16_t model, uint64_t key_hash, std::string_view id) {
@@ -238,6 +256,7 @@ void Engine::Refuse(const journal::RecordView& record, const Refused& refused) {
 void Engine::RenderTelemetryTopic(const journal::RecordView& record) {
   const std::span<const gemel_field> fields = world_.models[record.model()].model->fields();
   topic_.clear();
+  if (record.kind() != journal::RecordKind::kTelemetry) return;  // it came on no route
   for (const route::Template::Level& level : world_.routes[record.route()].telemetry.levels()) {
     if (!topic_.empty()) topic_ += '/';
     topic_ += level.prefix;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,6 +50,11 @@ class Engine {
   // Applies the next record; nothing happens if its twin has seen it. REQUIRES: the engine's
   // records come in the order of their LSN.
   void Apply(const journal::RecordView& record);
+  // Refuses a record that crashed the process instead of applying it.
+  void SetAside(const journal::RecordView& record);
+  // From now on the LSN of the record that is being applied stands here, kNoLsn between records: a
+  // place that outlives the process. It outlives the engine.
+  void NoteIn(std::atomic<Lsn>& applying) { applying_ = &applying; }
   // Makes a twin in its model's default state, for whoever has saved one. REQUIRES: there is none
   Twin& Restore(uint16_t model, uint64_t key_hash, std::string_view id);
   // Of a twin that was deleted: its records up to this one are not applied again.
@@ -72,6 +78,7 @@ class Engine {
   const World& world() const { return world_; }
 
  private:
+  void ApplyNoted(const journal::RecordView& record);
   void ApplyTelemetry(const journal::RecordView& record);
   void ApplyDeletion(const journal::RecordView& record);
   bool IsBeforeDeletion(const journal::RecordView& record);
@@ -116,6 +123,8 @@ class Engine {
   std::string payload_;
   uint32_t ordinal_ = 0;
   Lsn applied_ = kNoLsn;
+  std::atomic<Lsn> unnoted_{kNoLsn};  // where nobody has named a place
+  std::atomic<Lsn>* applying_ = &unnoted_;
   // Of twins that were deleted before a restart, by key; empty but while a journal is replayed.
   std::unordered_map<uint64_t, Lsn> deletions_;
   Lsn last_deletion_ = kNoLsn;

@@ -127,8 +127,8 @@ void Shard::ApplyFrame(const journal::Frame& frame, const journal::Sequencer& se
   while (const std::optional<journal::Entry> entry = entries.Next()) {
     if (entry->kind != journal::EntryKind::kRecord) continue;
     const journal::RecordView record(entry->content);
-    const bool is_ours = record.kind() != journal::RecordKind::kEffectsSent &&
-                         sequencer.ShardOf(record.key_hash()) == index_;
+    const bool is_ours =
+        !journal::IsOfNoTwin(record.kind()) && sequencer.ShardOf(record.key_hash()) == index_;
     if (!is_ours) continue;
     engine_.Apply(record);
     applied_bytes_.Add(entry->content.size() + journal::kReadAhead);

@@ -59,7 +59,7 @@ void ReadRecord(std::span<const std::byte> content, const Catalog& ours,
   support::ExactBytes copy(content);
   if (!journal::IsRecord(copy.span())) return;
   CheckRecord(copy.span(), size_t{1} << 16);
-  const bool is_of_twin = RecordView(copy.span()).kind() != journal::RecordKind::kEffectsSent;
+  const bool is_of_twin = !journal::IsOfNoTwin(RecordView(copy.span()).kind());
   if (const Status status = translation.Apply(copy.span()); !status.ok()) {
     CheckRefused(status);
     return;

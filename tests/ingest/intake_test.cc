@@ -49,6 +49,34 @@ TEST_F(IntakeTest, AMessageIsARecordOfItsTwin) {
   EXPECT_TRUE(mill_.Letters().empty());
 }
 
+// A record of that message, which has crashed a process.
+void RefuseOnce(Mill& mill, std::string_view id, std::string_view payload) {
+  const journal::Record record{.key_hash = HashKey("probe", id), .id = id, .payload = payload};
+  std::vector<uint64_t> bytes(EncodedSize(record) / sizeof(uint64_t) + 1);
+  Encode(record, reinterpret_cast<std::byte*>(bytes.data()));
+  mill.RefuseOnce(journal::RecordView(std::as_bytes(std::span(bytes))));
+}
+
+TEST_F(IntakeTest, AMessageThatCrashedTheProcessAndComesAgainIsRefusedOnce) {
+  RefuseOnce(mill_, "x", R"({"a": 1})");
+  mill_.Send("lab/north/l1/y", R"({"a": 1})");
+  mill_.Send("lab/north/l1/x", R"({"a": 2})");
+  EXPECT_EQ(mill_.Drain().size(), 2u) << "another twin's, and another payload";
+  const Letter letter =
+      ExpectRefused(mill_, Refusal::kModelCrashed, "lab/north/l1/x", R"({"a": 1})");
+  EXPECT_EQ(letter.topic, "lab/north/l1/x");
+  mill_.Send("lab/north/l1/x", R"({"a": 1})");
+  EXPECT_EQ(mill_.Drain().size(), 1u) << "the device may say it again";
+}
+
+TEST_F(IntakeTest, WhatComesAfterAllThatTheBrokerMayHaveToSendAgainIsNotRefused) {
+  RefuseOnce(mill_, "x", R"({"a": 1})");
+  for (int i = 0; i < IntakeOptions{}.receive_maximum; ++i) mill_.Send("lab/north/l1/y", "{}");
+  mill_.Drain();
+  mill_.Send("lab/north/l1/x", R"({"a": 1})");
+  EXPECT_EQ(mill_.Drain().size(), 1u);
+}
+
 TEST_F(IntakeTest, ATopicWithoutARouteIsUnroutable) {
   for (const char* topic : {"other/x", "lab/north/l1", "lab/north/l1/x/y", "$SYS/broker/uptime"}) {
     const Letter letter = ExpectRefused(mill_, Refusal::kUnroutable, topic, "{}");

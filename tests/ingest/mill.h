@@ -52,6 +52,7 @@ class Mill : public effects::Sink {
   void Send(std::string_view topic, std::string_view payload) {
     intake_->Handle({.topic = topic, .payload = payload});
   }
+  void RefuseOnce(const journal::RecordView& record) { intake_->RefuseOnce(record); }
   // Applies everything that waits, in the order of LSNs.
   std::vector<Met> Drain();
   // Gives back the space of what waits for a shard, unread; the ids. Another thread's.

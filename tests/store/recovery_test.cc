@@ -372,6 +372,52 @@ TEST_F(RecoveryTest, ARecordThatNoMailboxCanHoldIsRecoveredToo) {
   EXPECT_EQ(site.Twins().size(), 1u);
 }
 
+// What processes have left that died in this record so often.
+std::unique_ptr<journal::Attempts> DiedIn(const std::filesystem::path& journal, Lsn lsn,
+                                          uint64_t deaths) {
+  for (uint64_t death = 1; death <= deaths; ++death)
+    journal::Attempts::Open(journal, death).value()->slot(0) = lsn;
+  return *journal::Attempts::Open(journal, deaths + 1);
+}
+
+TEST_F(RecoveryTest, ARecordThatAProcessDiedInIsAppliedOnceMoreAndForgotten) {
+  std::mt19937_64 random(5);
+  std::vector<std::string> twins;
+  {
+    Site site(path());
+    site.Start();
+    site.AppendAll(RandomLines(random, 200));
+    twins = site.Twins();
+  }
+  const auto attempts = DiedIn(path(), MakeLsn(1, 100), 1);
+  Site site(path(), {.epoch = 2, .attempts = attempts.get()});
+  const Recovered recovered = site.Start();
+  EXPECT_TRUE(recovered.set_aside.empty());
+  EXPECT_EQ(site.Twins(), twins);
+  EXPECT_THAT(attempts->counts(), IsEmpty());
+}
+
+TEST_F(RecoveryTest, ARecordThatTwoProcessesDiedInIsLeftOutByThisStartAndByAllAfterIt) {
+  constexpr Lsn kCulprit = MakeLsn(1, 2);
+  Write({{.json = R"({"a": 1})"}, {.json = R"({"a": 2, "b": 2})"}, {.id = "y"}});
+  std::vector<std::string> twins;
+  {
+    const auto attempts = DiedIn(path(), kCulprit, 2);
+    Site site(path(), {.epoch = 2, .attempts = attempts.get()});
+    const Recovered recovered = site.Start();
+    ASSERT_EQ(recovered.set_aside.size(), 1u);
+    EXPECT_EQ(recovered.set_aside[0].view().lsn(), kCulprit);
+    EXPECT_EQ(recovered.set_aside[0].view().payload(), R"({"a": 2, "b": 2})");
+    EXPECT_EQ(attempts->CountOf(kCulprit), 2u) << "until the journal names it";
+    twins = site.Twins();
+    EXPECT_THAT(twins, ElementsAre(HasSubstr("a=1 b=null"), StartsWith("y ")));
+    site.Skip(kCulprit);
+  }
+  Site site(path(), {.epoch = 3});
+  EXPECT_TRUE(site.Start().set_aside.empty());
+  EXPECT_EQ(site.Twins(), twins);
+}
+
 TEST_F(RecoveryTest, ProgressEndsAtOneThoughTheLastSegmentWasNotFull) {
   Site killed(path());  // its journal is not closed
   killed.Start();

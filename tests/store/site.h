@@ -15,6 +15,7 @@
 
 #include "gateway/effects/gate.h"
 #include "gateway/journal/journal.h"
+#include "gateway/journal/skipped.h"
 #include "gateway/store/recovery.h"
 #include "gateway/twin/shard_set.h"
 #include "tests/twin/lab.h"
@@ -38,6 +39,7 @@ struct SiteOptions {
   uint32_t shards = 2;
   size_t mailbox_bytes = 64 * 1'024;
   uint64_t segment_bytes = 64 * 1'024;
+  journal::Attempts* attempts = nullptr;
 };
 
 // One process of a gateway as far as its twins go: shards that run, and effects that a sink keeps.
@@ -60,7 +62,8 @@ class Site {
     return store::Recover({.journal = folder_,
                            .checkpoint = checkpoint,
                            .newest = newest,
-                           .on_done = [this](EffectId id) { gate_.MarkDone(id); }},
+                           .on_done = [this](EffectId id) { gate_.MarkDone(id); },
+                           .attempts = options_.attempts},
                           catalog, probes.symbols, sequencer_, shards_, progress);
   }
   // As a gateway starts.
@@ -110,6 +113,12 @@ class Site {
       journal::EncodeSent(effects.first(std::min(kReportMax, effects.size())), payload);
       Put({.kind = journal::RecordKind::kEffectsSent, .payload = payload});
     }
+  }
+  // No replay applies this record any more. REQUIRES: nothing was appended yet
+  void Skip(Lsn lsn) {
+    std::string payload;
+    journal::EncodeSkipped({&lsn, 1}, payload);
+    Put({.kind = journal::RecordKind::kSkipped, .payload = payload});
   }
   journal::Journal& journal() { return *journal_; }
   journal::Sequencer& sequencer() { return sequencer_; }

@@ -149,6 +149,43 @@ TEST_F(EngineTest, AModelThatThrowsLeavesEverythingUntouchedButOneDeadLetter) {
   EXPECT_EQ(lab_.stats().late.value(), 0u) << "what failed was not seen";
 }
 
+TEST_F(EngineTest, ARecordThatIsSetAsideIsADeadLetterAndLeavesTheTwinUnchanged) {
+  lab_.Say({.json = R"({"a": 1})", .at = 1});
+  const auto before = State("x");
+  const journal::Record record{.lsn = MakeLsn(1, 9),
+                               .key_hash = HashKey("probe", "x"),
+                               .record_time = lab_.now(),
+                               .id = "x",
+                               .payload = R"({"a": 2})"};
+  const std::vector<uint64_t> bytes = Encoded(record);
+  lab_.engine.SetAside(journal::RecordView(std::as_bytes(std::span(bytes))));
+  EXPECT_EQ(State("x"), before);
+  const auto letter = DeadLetter(Refusal::kModelCrashed);
+  EXPECT_EQ(letter["lsn"], record.lsn);
+  EXPECT_EQ(letter["error"], "the process ended twice while model probe had this message");
+  EXPECT_EQ(lab_.refused(Refusal::kModelCrashed), 1u);
+}
+
+TEST_F(EngineTest, WhatIsBeingAppliedIsNotedAndNothingBetweenRecords) {
+  std::atomic<Lsn> applying{77};
+  std::vector<Lsn> seen;
+  struct Looking final : effects::Sink {
+    void Append(const effects::Effect&) override { seen->push_back(*applying); }
+    void Flush() noexcept override {}
+    std::atomic<Lsn>* applying = nullptr;
+    std::vector<Lsn>* seen = nullptr;
+  } sink;
+  sink.applying = &applying;
+  sink.seen = &seen;
+  Engine engine(lab_.probes.world, sink);
+  engine.NoteIn(applying);
+  const std::vector<uint64_t> bytes =
+      Encoded({.lsn = MakeLsn(1, 9), .key_hash = HashKey("probe", "x"), .id = "x", .payload = "{"});
+  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  EXPECT_EQ(seen, std::vector<Lsn>{MakeLsn(1, 9)}) << "its dead letter is of that moment";
+  EXPECT_EQ(applying, kNoLsn);
+}
+
 TEST_F(EngineTest, AnOnInitThatFailsLeavesNoTwin) {
   lab_.Say({.id = "bad-1", .json = R"({"order": "raise"})"});
   EXPECT_EQ(lab_.Find("bad-1"), nullptr);
