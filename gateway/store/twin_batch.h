@@ -30,7 +30,7 @@ struct CopiedTwin {
 class TwinBatch {
  public:
   // `bytes` are ready before a shard fills them: the kernel takes a while to find them.
-  explicit TwinBatch(size_t bytes) : lines_(bytes / sizeof(Line)) {}
+  explicit TwinBatch(size_t bytes = 0) : lines_(bytes / sizeof(Line)) {}
   void Clear() { size_ = 0; }
   size_t bytes() const { return size_; }
   void Add(const twin::Twin& twin, size_t state_size, const twin::World& world);
