@@ -8,6 +8,7 @@
 #include "gateway/base/quote.h"
 #include "gateway/model/state.h"
 #include "gateway/sdk/arguments.hpp"
+#include "gateway/twin/side_text.h"
 
 namespace gemel::store {
 namespace {
@@ -215,9 +216,9 @@ Status RowReader::Read(const sqlite::Statement& row, twin::Twin& twin) const {
   for (const Column& column : columns_) GEMEL_TRY(Restore(column, row, twin.state()));
   twin.applied_lsn = static_cast<Lsn>(row.integer(first_system_));
   twin.last_telemetry = Time{Duration{row.integer(first_system_ + 1)}};
-  const bool is_whole = RestoreSeen(row.text(first_system_ + 2), *world_, twin) &&
-                        RestoreAlerts(row.text(first_system_ + 3), twin) &&
-                        RestoreRepeats(row.blob(first_system_ + 4), *world_, twin);
+  const bool is_whole = twin::RestoreSeen(row.text(first_system_ + 2), *world_, twin) &&
+                        twin::RestoreAlerts(row.text(first_system_ + 3), twin) &&
+                        twin::RestoreRepeats(row.blob(first_system_ + 4), *world_, twin);
   if (is_whole) return Status::Ok();
   return Damaged(fmt::format("the row {} holds what was never written", Quote(twin.id())));
 }

@@ -54,10 +54,4 @@ class TwinBatch {
   std::vector<std::byte> repeats_;
 };
 
-// What a row says of them, into a twin that was just made. Routes that the world has no more are
-// left out. False if the texts are none that a batch has made.
-bool RestoreSeen(std::string_view seen, const twin::World& world, twin::Twin& twin);
-bool RestoreAlerts(std::string_view alerts, twin::Twin& twin);
-bool RestoreRepeats(std::span<const std::byte> repeats, const twin::World& world, twin::Twin& twin);
-
 }  // namespace gemel::store

@@ -1,0 +1,175 @@
+#include "gateway/twin/side_text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include <absl/container/inlined_vector.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/base/json_text.h"
+
+namespace gemel::twin {
+namespace {
+
+int64_t Microseconds(Time time) { return time.time_since_epoch().count(); }
+
+template <typename Number>
+void AppendNumber(Number number, std::string& out) {
+  char digits[24];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+// By the routes' names, so that a twin is written in one way only, whatever it heard of first.
+template <typename Value, typename Visit>
+void VisitByName(absl::InlinedVector<std::pair<uint16_t, Value>, 2>& values, const World& world,
+                 const Visit& visit) {
+  std::ranges::sort(values, {}, [&](const auto& value) -> std::string_view {
+    return world.routes[value.first].name;
+  });
+  for (const auto& [route, value] : values) visit(world.routes[route].name, value);
+}
+
+template <typename Number>
+void AppendRaw(Number number, std::vector<std::byte>& out) {
+  const auto bytes = std::as_bytes(std::span(&number, 1));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+template <typename Number>
+bool TakeRaw(std::span<const std::byte>& from, Number& number) {
+  if (from.size() < sizeof number) return false;
+  std::memcpy(&number, from.data(), sizeof number);
+  from = from.subspan(sizeof number);
+  return true;
+}
+
+std::optional<uint16_t> RouteNamed(std::string_view name, const World& world) {
+  const auto found = std::ranges::find(world.routes, name, &Route::name);
+  if (found == world.routes.end()) return std::nullopt;
+  return static_cast<uint16_t>(found - world.routes.begin());
+}
+
+}  // namespace
+
+void WriteSeen(const Twin& twin, const World& world, std::string& out) {
+  absl::InlinedVector<std::pair<uint16_t, Time>, 2> seen;
+  twin.ForEachSeen([&](uint16_t route, Time time) { seen.emplace_back(route, time); });
+  out = '{';
+  VisitByName(seen, world, [&](const std::string& route, Time time) {
+    if (out.size() > 1) out += ',';
+    AppendJsonText(route, out);
+    out += ':';
+    AppendNumber(Microseconds(time), out);
+  });
+  out += '}';
+}
+
+void WriteAlerts(const Side* side, std::string& out) {
+  out.clear();
+  if (side == nullptr || side->alerts.empty()) return;
+  out = '[';
+  for (const Alert& alert : side->alerts) {
+    if (out.size() > 1) out += ',';
+    out += R"({"lsn":)";
+    AppendNumber(alert.id.lsn, out);
+    out += R"(,"ordinal":)";
+    AppendNumber(alert.id.ordinal, out);
+    out += R"(,"severity":)";
+    AppendNumber(alert.severity, out);
+    out += R"(,"code":)";
+    AppendJsonText(alert.code, out);
+    out += R"(,"message":)";
+    AppendJsonText(alert.message, out);
+    out += R"(,"first_us":)";
+    AppendNumber(Microseconds(alert.first), out);
+    out += R"(,"last_us":)";
+    AppendNumber(Microseconds(alert.last), out);
+    out += R"(,"count":)";
+    AppendNumber(alert.count, out);
+    // As text, because numbers would not come out of a parser as they went in.
+    out += R"(,"properties":)";
+    AppendJsonText(alert.properties, out);
+    out += '}';
+  }
+  out += ']';
+}
+
+// Of each route: its name behind its size in two bytes; of the window its kind in one, its position
+// in eight, the number of its words in four, the words.
+void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& out) {
+  out.clear();
+  if (side == nullptr) return;
+  absl::InlinedVector<std::pair<uint16_t, const RepeatWindow*>, 2> repeats;
+  for (const auto& [route, window] : side->repeats) repeats.emplace_back(route, &window);
+  VisitByName(repeats, world, [&](const std::string& name, const RepeatWindow* window) {
+    AppendRaw(static_cast<uint16_t>(name.size()), out);
+    const auto text = std::as_bytes(std::span(name));
+    out.insert(out.end(), text.begin(), text.end());
+    AppendRaw(window->kind(), out);
+    AppendRaw(window->next(), out);
+    AppendRaw(static_cast<uint32_t>(window->words().size()), out);
+    for (const uint64_t word : window->words()) AppendRaw(word, out);
+  });
+}
+
+bool RestoreSeen(std::string_view seen, const World& world, Twin& twin) {
+  const auto json = nlohmann::json::parse(seen, nullptr, false);
+  if (!json.is_object()) return false;
+  for (const auto& item : json.items()) {
+    if (!item.value().is_number_integer()) return false;
+    if (const auto route = RouteNamed(item.key(), world))
+      twin.SeenBy(*route) = Time{Duration{item.value().get<int64_t>()}};
+  }
+  return true;
+}
+
+bool RestoreAlerts(std::string_view alerts, Twin& twin) {
+  if (alerts.empty()) return true;
+  const auto json = nlohmann::json::parse(alerts, nullptr, false);
+  if (!json.is_array()) return false;
+  std::vector<Alert>& restored = twin.MakeSide().alerts;
+  try {
+    for (const auto& from : json) {
+      restored.push_back(
+          {.id = {from.at("lsn").get<uint64_t>(), from.at("ordinal").get<uint32_t>()},
+           .severity = from.at("severity").get<uint32_t>(),
+           .code = from.at("code").get<std::string>(),
+           .message = from.at("message").get<std::string>(),
+           .properties = from.at("properties").get<std::string>(),
+           .first = Time{Duration{from.at("first_us").get<int64_t>()}},
+           .last = Time{Duration{from.at("last_us").get<int64_t>()}},
+           .count = from.at("count").get<int64_t>()});
+      const uint32_t severity = restored.back().severity;
+      if (severity < GEMEL_CRITICAL || severity > GEMEL_INFO) return false;
+    }
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+  return true;
+}
+
+bool RestoreRepeats(std::span<const std::byte> repeats, const World& world, Twin& twin) {
+  while (!repeats.empty()) {
+    uint16_t name_size = 0;
+    if (!TakeRaw(repeats, name_size) || repeats.size() < name_size) return false;
+    const std::string_view name(reinterpret_cast<const char*>(repeats.data()), name_size);
+    repeats = repeats.subspan(name_size);
+    auto kind = RepeatWindow::Kind::kUnused;
+    uint64_t next = 0;
+    uint32_t count = 0;
+    if (!TakeRaw(repeats, kind) || kind > RepeatWindow::Kind::kNumbers) return false;
+    if (!TakeRaw(repeats, next) || !TakeRaw(repeats, count)) return false;
+    if (repeats.size() / sizeof(uint64_t) < count) return false;
+    std::vector<uint64_t> words(count);
+    if (count > 0) std::memcpy(words.data(), repeats.data(), count * sizeof(uint64_t));
+    repeats = repeats.subspan(count * sizeof(uint64_t));
+    if (const auto route = RouteNamed(name, world))
+      twin.MakeSide().RepeatsOf(*route) = RepeatWindow(kind, next, std::move(words));
+  }
+  return true;
+}
+
+}  // namespace gemel::twin

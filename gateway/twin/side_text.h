@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/twin/side.h"
+#include "gateway/twin/table.h"
+#include "gateway/twin/world.h"
+
+namespace gemel::twin {
+
+// What a twin is beside its state, as texts and bytes: the same ones for the same twin, always.
+// `out` is overwritten.
+
+// JSON object: the highest event times in microseconds, by the names of the routes.
+void WriteSeen(const Twin& twin, const World& world, std::string& out);
+// JSON array of the active alerts; empty if there are none.
+void WriteAlerts(const Side* side, std::string& out);
+// The messages that would be repeats, by route.
+void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& out);
+
+// And back, into a twin that was just made. Routes that the world has no more are left out. False
+// if it is nothing that was written so.
+bool RestoreSeen(std::string_view seen, const World& world, Twin& twin);
+bool RestoreAlerts(std::string_view alerts, Twin& twin);
+bool RestoreRepeats(std::span<const std::byte> repeats, const World& world, Twin& twin);
+
+}  // namespace gemel::twin
