@@ -57,6 +57,12 @@ class Gateway {
   // effects were left unsent within `patience`.
   bool Stop(std::chrono::milliseconds patience);
 
+  // Instead of Start: puts twins from a file of `gemel export` in the place of what is known of
+  // them, so that the next start has them. A file of which a line is refused changes nothing.
+  // NotFound if there is no such file; Invalid, naming file, line and what is wrong, also for a
+  // twin that there is already, unless it `replaces` those; Unavailable while a gateway runs.
+  Result<uint64_t> Import(const std::filesystem::path& path, bool replaces);
+
   // Whether messages really flow, and if not, the sentence that says why. Any thread.
   http::Readiness readiness() const;
   uint64_t twins() const;
@@ -67,6 +73,8 @@ class Gateway {
  private:
   explicit Gateway(config::Config config);
   void MakeParts();
+  Status CheckImport(const std::filesystem::path& path, bool replaces);
+  Result<uint64_t> AppendImport(const std::filesystem::path& path);
   Status RecoverTwins();
   // Records that crash the process: named in the journal, so that no replay applies them; told, and
   // refused should the broker bring them once more.

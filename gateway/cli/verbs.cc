@@ -4,6 +4,7 @@
 #include "gateway/cli/diff.h"
 #include "gateway/cli/export.h"
 #include "gateway/cli/get.h"
+#include "gateway/cli/import.h"
 #include "gateway/cli/list.h"
 #include "gateway/cli/models.h"
 #include "gateway/cli/record.h"
@@ -27,6 +28,7 @@ std::span<const Verb> Verbs() {
       {"diff", "says whether two replays came to the same", DiffMain},
       {"why", "tells what led to an alert", WhyMain},
       {"export", "prints all that the twins are", ExportMain},
+      {"import", "takes twins from a file into a stopped gateway", ImportMain},
       {"verify", "checks the snapshot and the journal of a stopped gateway", VerifyMain},
       {"simulate", "runs simulated devices against a broker", SimulateMain},
   };

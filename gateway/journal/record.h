@@ -16,6 +16,7 @@ enum class RecordKind : uint16_t {
   kCommandReply = 2,
   kEffectsSent = 7,  // of no twin: `payload` lists the effects that are done with, see EncodeSent
   kTwinDeleted = 12,
+  kTwinPut = 13,  // `payload` is a line of `gemel export`, in the place of what was known
   kSkipped = 14,  // of no twin: `payload` lists records that are not applied, see FindSkipped
 };
 

@@ -48,6 +48,9 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
     case journal::RecordKind::kTwinDeleted:
       ApplyDeletion(record);
       break;
+    case journal::RecordKind::kTwinPut:
+      ApplyPut(record);
+      break;
     case journal::RecordKind::kCommandReply:
     case journal::RecordKind::kEffectsSent:
     case journal::RecordKind::kSkipped:

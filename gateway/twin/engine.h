@@ -81,6 +81,7 @@ class Engine {
   void ApplyNoted(const journal::RecordView& record);
   void ApplyTelemetry(const journal::RecordView& record);
   void ApplyDeletion(const journal::RecordView& record);
+  void ApplyPut(const journal::RecordView& record);  // in put.cc
   bool IsBeforeDeletion(const journal::RecordView& record);
   // The values of the record's fields, in values_. False if it was refused.
   bool Decode(const journal::RecordView& record, const Route& route);

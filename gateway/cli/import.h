@@ -1,0 +1,8 @@
+#pragma once
+
+namespace gemel::cli {
+
+// gemel import FILE [--config FILE] [--replace].
+int ImportMain(int count, const char* const* arguments);
+
+}  // namespace gemel::cli

@@ -1,0 +1,196 @@
+#include "gateway/twin/put.h"
+
+#include <cstring>
+#include <limits>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/base/quote.h"
+#include "gateway/model/state.h"
+#include "gateway/sdk/arguments.hpp"
+#include "gateway/twin/engine.h"
+#include "gateway/twin/side_text.h"
+
+namespace gemel::twin {
+namespace {
+
+using nlohmann::json;
+
+std::optional<double> NumberOf(const json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value == "inf") return std::numeric_limits<double>::infinity();
+  if (value == "-inf") return -std::numeric_limits<double>::infinity();
+  return std::nullopt;
+}
+
+bool IsInteger(const json& value) {
+  // What is beyond 2^63 is held as unsigned.
+  return value.is_number_integer() &&
+         (!value.is_number_unsigned() ||
+          value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
+}
+
+// False if the value is none of the field's type.
+bool PutField(const gemel_field& field, const json& value, std::byte* state) {
+  if (value.is_null()) {
+    model::WriteValue(field, state, gemel_value{GEMEL_NULL, 0, {.integer = 0}});
+    return true;
+  }
+  switch (field.type) {
+    case GEMEL_BOOL:
+      if (!value.is_boolean()) return false;
+      model::WriteValue(field, state, ToValue(value.get<bool>()));
+      return true;
+    case GEMEL_INT64:
+      if (!IsInteger(value)) return false;
+      model::WriteValue(field, state, ToValue(value.get<int64_t>()));
+      return true;
+    case GEMEL_TIME:
+      if (!IsInteger(value)) return false;
+      model::WriteValue(field, state, ToValue(Time{Duration{value.get<int64_t>()}}));
+      return true;
+    case GEMEL_DOUBLE: {
+      const auto number = NumberOf(value);
+      if (number) model::WriteValue(field, state, ToValue(*number));
+      return number.has_value();
+    }
+    case GEMEL_SYMBOL:
+      if (!value.is_string()) return false;
+      if (field.choices_count > 0)
+        model::WriteChoice(field, state, value.get_ref<const std::string&>());
+      return true;
+    case GEMEL_TEXT: {
+      if (!value.is_string()) return false;
+      model::WriteValue(field, state,
+                        ToValue(std::string_view(value.get_ref<const std::string&>())));
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+const json* MemberOf(const json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_object() ? &*found : nullptr;
+}
+
+}  // namespace
+
+std::optional<std::string> PutState(const json& line, const model::Model& model, std::byte* state) {
+  const json* const values = MemberOf(line, "state");
+  if (values == nullptr) return "it has no object \"state\"";
+  for (const auto& item : values->items()) {
+    const auto index = model.FieldIndex(item.key());
+    if (!index) return fmt::format("state: {} is no field of {}", Quote(item.key()), model.name());
+    const gemel_field& field = model.fields()[*index];
+    if (!PutField(field, item.value(), state)) {
+      return fmt::format("state: {} cannot be {}: it is a {}", item.key(),
+                         Quote(item.value().dump()), model::TypeName(field.type));
+    }
+  }
+  const json* const times = MemberOf(line, "at_us");
+  if (times == nullptr) return "it has no object \"at_us\"";
+  for (const auto& item : times->items()) {
+    const auto index = model.FieldIndex(item.key());
+    const bool is_timed =
+        index && model.fields()[*index].time_offset != GEMEL_NO_OFFSET && IsInteger(item.value());
+    if (!is_timed) return fmt::format("at_us: {} has no event time", Quote(item.key()));
+    model::SetEventTime(model.fields()[*index], state, Time{Duration{item.value().get<int64_t>()}});
+  }
+  return std::nullopt;
+}
+
+std::vector<std::pair<uint16_t, std::string>> SymbolsOf(const json& line,
+                                                        const model::Model& model) {
+  std::vector<std::pair<uint16_t, std::string>> symbols;
+  const json* const values = MemberOf(line, "state");
+  if (values == nullptr) return symbols;
+  for (const auto& item : values->items()) {
+    const auto index = model.FieldIndex(item.key());
+    if (!index || !item.value().is_string()) continue;
+    const gemel_field& field = model.fields()[*index];
+    if (field.type == GEMEL_SYMBOL && field.choices_count == 0)
+      symbols.emplace_back(static_cast<uint16_t>(*index), item.value().get<std::string>());
+  }
+  return symbols;
+}
+
+std::optional<std::vector<std::byte>> RepeatsOf(const json& line) {
+  const auto found = line.find("repeats");
+  if (found == line.end()) return std::vector<std::byte>();
+  if (!found->is_string()) return std::nullopt;
+  const auto& text = found->get_ref<const std::string&>();
+  if (text.size() % 2 != 0) return std::nullopt;
+  const auto digit = [](char c) -> int {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+  };
+  std::vector<std::byte> bytes;
+  bytes.reserve(text.size() / 2);
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int high = digit(text[i]);
+    const int low = digit(text[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes.push_back(static_cast<std::byte>(high << 4 | low));
+  }
+  return bytes;
+}
+
+void Engine::ApplyPut(const journal::RecordView& record) {
+  const model::Model& model = *world_.models[record.model()].model;
+  TwinTable& table = *tables_[record.model()];
+  Twin* before = table.Find(record.key_hash(), record.id());
+  if (before != nullptr && record.lsn() <= before->applied_lsn) return;
+  // Whoever sent it has checked it; what is wrong all the same is refused as a whole.
+  const json line = json::parse(record.payload(), nullptr, false);
+  std::optional<std::string> wrong = "it is no JSON object";
+  if (line.is_object()) {
+    model.Construct(reinterpret_cast<std::byte*>(undo_.data()));
+    wrong = PutState(line, model, undo_.data());
+  }
+  const auto repeats = line.is_object() ? RepeatsOf(line) : std::nullopt;
+  if (!wrong && !repeats) wrong = "repeats: no hexadecimal text";
+  if (wrong) {
+    Refuse(record, {Refusal::kPayloadInvalid, *wrong});
+    return;
+  }
+  ordinal_ = 0;
+  if (before != nullptr) {
+    if (before->side() != nullptr) {
+      for (const Alert& alert : before->side()->alerts) SendAlert(record, *before, alert, true);
+    }
+    table.NoteDeletion(*before, record.lsn());
+    table.Delete(*before);
+    --twins_;
+  }
+  bool is_new = false;
+  Twin* const twin = FindOrCreate(record, is_new);
+  if (twin == nullptr) return;
+  std::memcpy(twin->state(), undo_.data(), model.state_size());
+  for (const journal::RecordSymbol& symbol : record.symbols()) {
+    if (symbol.field == journal::kNoField || symbol.is_refused != 0) continue;
+    model::WriteValue(model.fields()[symbol.field], twin->state(), ToValue(Symbol{symbol.number}));
+  }
+  twin->applied_lsn = record.lsn();
+  const auto telemetry = line.find("telemetry_us");
+  if (telemetry != line.end() && telemetry->is_number_integer())
+    twin->last_telemetry = Time{Duration{telemetry->get<int64_t>()}};
+  static_cast<void>(RestoreSeen(line.value("seen_us", json::object()).dump(), world_, *twin));
+  static_cast<void>(RestoreRepeats(*repeats, world_, *twin));
+  static_cast<void>(RestoreAlerts(line.value("alerts", json::array()).dump(), *twin));
+  if (twin->side() != nullptr) {
+    // Under ids of their own: those of another gateway may be given here once more.
+    for (Alert& alert : twin->side()->alerts) {
+      alert.id = {record.lsn(), ordinal_};
+      SendAlert(record, *twin, alert, false);
+    }
+  }
+  sink_.Flush();
+  table.MarkDirty(*twin);
+  if (before == nullptr) stats_[record.model()]->twins_created.Add();
+}
+
+}  // namespace gemel::twin

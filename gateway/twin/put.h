@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "gateway/base/symbols.h"
+#include "gateway/model/model.h"
+
+namespace gemel::twin {
+
+// A twin as one line of JSON, as `gemel export` writes it (playback/twin_line.h): the payload of a
+// record that puts the twin in the place of what was known of it.
+
+// Fills in a state in its model's default: "state" and "at_us". Symbols are left out, because they
+// must be interned before. What is wrong, naming the field; nothing if all fits.
+std::optional<std::string> PutState(const nlohmann::json& line, const model::Model& model,
+                                    std::byte* state);
+// The symbols of "state" that must be interned: index of the field, and text.
+std::vector<std::pair<uint16_t, std::string>> SymbolsOf(const nlohmann::json& line,
+                                                        const model::Model& model);
+// Of "repeats". Nothing if it is no hexadecimal text.
+std::optional<std::vector<std::byte>> RepeatsOf(const nlohmann::json& line);
+
+}  // namespace gemel::twin
