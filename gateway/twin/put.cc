@@ -86,7 +86,7 @@ std::optional<std::string> PutState(const json& line, const model::Model& model,
     if (!index) return fmt::format("state: {} is no field of {}", Quote(item.key()), model.name());
     const gemel_field& field = model.fields()[*index];
     if (!PutField(field, item.value(), state)) {
-      return fmt::format("state: {} cannot be {}: it is a {}", item.key(),
+      return fmt::format("state: {} cannot be {}: it is of type {}", item.key(),
                          Quote(item.value().dump()), model::TypeName(field.type));
     }
   }

@@ -1,0 +1,151 @@
+#include "gateway/twin/put.h"
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/playback/life.h"
+#include "tests/support/temp_dir.h"
+
+// Twins that were exported, put into another gateway.
+namespace gemel::playback {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class PutTest : public ::testing::Test {
+ protected:
+  // Puts a line in as `gemel import` does.
+  static void Put(Life& life, const std::string& text) {
+    const json line = json::parse(text);
+    const auto id = line["id"].get<std::string>();
+    const model::Model& model = life.site.probes.model();
+    std::vector<journal::RecordSymbol> symbols;
+    for (const auto& [field, symbol] : twin::SymbolsOf(line, model))
+      symbols.push_back({field, 0, life.site.probes.symbols.Intern(symbol)->number});
+    journal::Record record{.kind = journal::RecordKind::kTwinPut,
+                           .key_hash = HashKey("probe", id),
+                           .id = id,
+                           .payload = text,
+                           .symbols = symbols};
+    ASSERT_EQ(life.site.sequencer().Append({&record, 1}), journal::Sequencer::Outcome::kAppended);
+  }
+  // What does not depend on who applied it when.
+  static std::vector<json> Told(const std::vector<std::string>& lines) {
+    std::vector<json> told;
+    for (const std::string& line : lines) {
+      json twin = json::parse(line);
+      twin.erase("lsn");
+      for (json& alert : twin["alerts"]) {
+        alert.erase("lsn");
+        alert.erase("ordinal");
+      }
+      told.push_back(std::move(twin));
+    }
+    return told;
+  }
+  std::filesystem::path Folder(const char* name) const {
+    std::filesystem::create_directories(folder_ / name);
+    return folder_ / name;
+  }
+
+  support::TempDir folder_;
+};
+
+TEST_F(PutTest, AllThatATwinIsComesAlongAndAReplayHasItToo) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  Life from(Folder("from"));
+  ASSERT_TRUE(from.Start().ok());
+  from.site.AppendAll(RandomLines(random, 800));
+  const std::vector<std::string> lines = from.Lines();
+  ASSERT_FALSE(lines.empty());
+
+  Life to(Folder("to"));
+  ASSERT_TRUE(to.Start().ok());
+  to.site.AppendAll(RandomLines(random, 300, 10));  // some of them are replaced
+  for (const std::string& line : lines) Put(to, line);
+  std::vector<std::string> put;
+  for (const std::string& line : to.Lines()) {
+    if (std::ranges::any_of(lines, [&](const std::string& one) {
+          return json::parse(one)["id"] == json::parse(line)["id"];
+        }))
+      put.push_back(line);
+  }
+  EXPECT_EQ(Told(put), Told(lines));
+
+  to.site.AppendAll(RandomLines(random, 300));
+  const std::vector<std::string> live = to.Lines();
+  for (const uint32_t shards : {1U, 3U}) {
+    const FoldWorld world;
+    Fold fold(world.probes.world, shards);
+    ASSERT_TRUE(fold.Run({.journal = folder_ / "to" / "journal"}).ok());
+    EXPECT_EQ(fold.TwinLines(), live);
+  }
+}
+
+TEST_F(PutTest, AlertsAreRaisedAgainUnderIdsOfTheirOwnAndThoseBeforeAreCleared) {
+  Life from(Folder("from"));
+  ASSERT_TRUE(from.Start().ok());
+  from.site.AppendAll({{.json = R"({"a": 9, "order": "raise"})"}});
+  Life to(Folder("to"));
+  ASSERT_TRUE(to.Start().ok());
+  to.site.AppendAll({{.json = R"({"order": "minor"})"}});
+  to.site.Effects();
+  Put(to, from.Lines().at(0));
+  const std::vector<twin::Kept> effects = to.site.Effects();
+  ASSERT_EQ(effects.size(), 3U) << "cleared, its topic emptied, and raised";
+  EXPECT_THAT(effects[0].payload, HasSubstr("cleared_unacked"));
+  EXPECT_EQ(effects[1].payload, "");
+  EXPECT_THAT(effects[2].payload, HasSubstr(FormatEffectId('a', effects[2].id)));
+  EXPECT_THAT(effects[2].payload, HasSubstr("active_unacked"));
+  EXPECT_NE(effects[0].id, effects[2].id);
+}
+
+TEST_F(PutTest, WhatIsWrongIsRefusedAsAWhole) {
+  Life life(Folder("life"));
+  ASSERT_TRUE(life.Start().ok());
+  life.site.AppendAll({{.json = R"({"a": 1})"}});
+  const std::vector<std::string> before = life.Lines();
+  life.site.Effects();
+  Put(life, R"({"model":"probe","id":"x","state":{"a":"hot"},"at_us":{}})");
+  EXPECT_EQ(life.Lines(), before);
+  const std::vector<twin::Kept> effects = life.site.Effects();
+  ASSERT_EQ(effects.size(), 1U);
+  EXPECT_EQ(effects[0].kind, effects::EffectKind::kDeadLetter);
+  EXPECT_THAT(effects[0].payload, HasSubstr("it is of type double"));
+}
+
+TEST_F(PutTest, SaysWhatIsWrong) {
+  const FoldWorld world;
+  const model::Model& model = world.probes.model();
+  std::vector<std::max_align_t> state(kStateBytesMax / sizeof(std::max_align_t));
+  const auto wrong = [&](const char* text) {
+    auto* const bytes = reinterpret_cast<std::byte*>(state.data());
+    model.Construct(bytes);
+    return twin::PutState(json::parse(text), model, bytes).value_or("nothing");
+  };
+  EXPECT_EQ(wrong(R"({"state":{"a":1.5,"b":-3,"is_on":true,"made":5,"kind":"k"},"at_us":{"a":7}})"),
+            "nothing");
+  EXPECT_EQ(wrong(R"({"state":{"a":"-inf","b":null},"at_us":{}})"), "nothing");
+  EXPECT_THAT(wrong(R"({"at_us":{}})"), HasSubstr("no object \"state\""));
+  EXPECT_THAT(wrong(R"({"state":{}})"), HasSubstr("no object \"at_us\""));
+  EXPECT_THAT(wrong(R"({"state":{"c":1},"at_us":{}})"), HasSubstr("\"c\" is no field of probe"));
+  EXPECT_THAT(wrong(R"({"state":{"b":1.5},"at_us":{}})"), HasSubstr("it is of type int64"));
+  EXPECT_THAT(wrong(R"({"state":{"b":9223372036854775808},"at_us":{}})"), HasSubstr("b cannot be"));
+  EXPECT_THAT(wrong(R"({"state":{"is_on":1},"at_us":{}})"), HasSubstr("it is of type bool"));
+  EXPECT_THAT(wrong(R"({"state":{"kind":4},"at_us":{}})"), HasSubstr("it is of type symbol"));
+  EXPECT_THAT(wrong(R"({"state":{},"at_us":{"calls":1}})"), HasSubstr("has no event time"));
+  EXPECT_THAT(wrong(R"({"state":{},"at_us":{"a":"x"}})"), HasSubstr("has no event time"));
+  EXPECT_FALSE(twin::RepeatsOf(json::parse(R"({"repeats":"0g"})")).has_value());
+  EXPECT_FALSE(twin::RepeatsOf(json::parse(R"({"repeats":"0"})")).has_value());
+}
+
+}  // namespace
+}  // namespace gemel::playback
