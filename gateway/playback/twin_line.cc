@@ -2,11 +2,13 @@
 
 #include <cmath>
 #include <iterator>
+#include <span>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "gateway/base/json_text.h"
+#include "gateway/base/utf8.h"
 #include "gateway/model/state.h"
 
 namespace gemel::playback {
@@ -14,12 +16,23 @@ namespace {
 
 int64_t Microseconds(Time time) { return time.time_since_epoch().count(); }
 
+void AppendHex(std::span<const std::byte> bytes, std::string& out) {
+  for (const std::byte byte : bytes)
+    fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned>(byte));
+}
+
 // As model::AppendJson, but nothing is rounded or left out.
 void AppendExactly(const gemel_value& value, const Symbols& symbols, std::string& out) {
   if (value.type == GEMEL_TIME) {
     fmt::format_to(std::back_inserter(out), "{}", value.as.integer);
   } else if (value.type == GEMEL_DOUBLE && std::isinf(value.as.number)) {
     out += value.as.number > 0 ? "\"inf\"" : "\"-inf\"";
+  } else if (value.type == GEMEL_DOUBLE && value.as.number == 0) {
+    out += '0';
+  } else if (value.type == GEMEL_TEXT && !IsUtf8({value.as.text, value.length})) {
+    out += "{\"bytes\":\"";
+    AppendHex(std::as_bytes(std::span(value.as.text, value.length)), out);
+    out += "\"}";
   } else {
     model::AppendJson(value, symbols, out);
   }
@@ -74,8 +87,7 @@ void AppendTwinLine(const store::CopiedTwin& twin, const twin::World& world, uin
   out += ",\"alerts\":";
   out += twin.alerts.empty() ? "[]" : twin.alerts;
   out += ",\"repeats\":\"";
-  for (const std::byte byte : twin.repeats)
-    fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned>(byte));
+  AppendHex(twin.repeats, out);
   out += "\"}";
 }
 
