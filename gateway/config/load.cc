@@ -120,6 +120,10 @@ Result<std::string> LoadMeaning(const fs::path& path, const Environment& environ
   for (const char* key : {"root", "models", "routes", "limits"}) {
     if (document.contains(key)) meaning[key] = document[key];
   }
+  // The default of repeat_window, and the least that it may be.
+  constexpr const char* kWindow = "receive_maximum";
+  if (document.contains("mqtt") && document["mqtt"].contains(kWindow))
+    meaning["mqtt"][kWindow] = document["mqtt"][kWindow];
   return meaning.dump(2);
 }
 

@@ -31,7 +31,8 @@ Result<Config> Parse(std::string_view text, std::string_view file_name,
                      const std::filesystem::path& base_dir, const Environment& environment);
 
 // What of a configuration decides what a record does to a twin, as it is after overrides: "models",
-// "routes", "root" and "limits", as one JSON object. Nothing of it is secret. Fails as Load does.
+// "routes", "root", "limits" and "mqtt.receive_maximum", as one JSON object. Nothing of it is
+// secret. Fails as Load does.
 Result<std::string> LoadMeaning(const std::filesystem::path& path, const Environment& environment);
 
 }  // namespace gemel::config
