@@ -1,7 +1,6 @@
 #include "gateway/playback/recording.h"
 
 #include <fstream>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -154,10 +153,8 @@ Status Recorder::End() {
     return std::move(database).status();
   }
   GEMEL_TRY(CopySegments(true));
-  GEMEL_TRY_LET(
-      auto reader,
-      journal::JournalReader::Open(
-          paths_.journal, checkpoint_ == kNoLsn ? std::nullopt : std::optional<Lsn>(checkpoint_)));
+  // As a fold opens it: without a base it needs the journal from its beginning on.
+  GEMEL_TRY_LET(auto reader, journal::JournalReader::Open(paths_.journal, checkpoint_));
   while (true) {
     GEMEL_TRY_LET(const auto frame, reader.Next());
     if (!frame) break;
