@@ -1,6 +1,7 @@
 #include "gateway/playback/diff.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -28,12 +29,41 @@ std::string Shown(std::string_view text) {
   return std::string(text.substr(0, kShownBytesMax)) + "…";
 }
 
+bool HasTexts(const json& object, std::initializer_list<const char*> names) {
+  return std::ranges::all_of(names, [&](const char* name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string();
+  });
+}
+
+bool IsTwin(const json& line) {
+  return line.is_object() && HasTexts(line, {"model", "id"}) &&
+         line.value("state", json()).is_object() && line.value("at_us", json()).is_object() &&
+         line.value("seen_us", json()).is_object() && line.value("alerts", json()).is_array() &&
+         HasTexts(line, {"repeats"});
+}
+
+// What tells the effects of a twin and kind from each other.
+const char* NameMember(std::string_view kind) {
+  return kind == "alert" ? "code" : kind == "command" ? "name" : "error";
+}
+
+bool IsEffect(const json& line) {
+  if (!line.is_object() || !HasTexts(line, {"kind", "model", "twin", "topic"})) return false;
+  if (!line.value("time_us", json()).is_number_integer()) return false;
+  if (!line.value("lifetime_us", json()).is_number_integer()) return false;
+  const json payload = line.value("payload", json());
+  if (!payload.is_object()) return payload.is_null();
+  return HasTexts(payload, {NameMember(line["kind"].get_ref<const std::string&>())});
+}
+
 // The lines of one file of a run, as objects.
 class Objects {
  public:
-  static Result<Objects> Open(const std::filesystem::path& path) {
+  using IsOne = bool (*)(const json& line);
+  static Result<Objects> Open(const std::filesystem::path& path, IsOne is_one) {
     GEMEL_TRY_LET(codec::LineReader lines, codec::LineReader::Open(path));
-    return Objects(std::move(lines));
+    return Objects(std::move(lines), is_one);
   }
 
   // False at the end.
@@ -42,9 +72,7 @@ class Objects {
     if (!line) return false;
     text_.assign(*line);
     object_ = json::parse(text_, nullptr, false);
-    const bool is_one =
-        object_.is_object() && object_.contains("model") && object_["model"].is_string();
-    if (!is_one) return Damaged(lines_.Wrong("no line of a run").message());
+    if (!is_one_(object_)) return Damaged(lines_.Wrong("no line of a run").message());
     return true;
   }
 
@@ -53,8 +81,9 @@ class Objects {
   std::string Text(const char* name) const { return object_.value(name, std::string()); }
 
  private:
-  explicit Objects(codec::LineReader lines) : lines_(std::move(lines)) {}
+  Objects(codec::LineReader lines, IsOne is_one) : lines_(std::move(lines)), is_one_(is_one) {}
   codec::LineReader lines_;
+  IsOne is_one_;
   std::string text_;
   json object_;
 };
@@ -125,7 +154,7 @@ class Comparison {
   }
 
   static Result<Effects> ReadEffects(const std::filesystem::path& folder) {
-    GEMEL_TRY_LET(Objects objects, Objects::Open(folder / kEffectsFile));
+    GEMEL_TRY_LET(Objects objects, Objects::Open(folder / kEffectsFile, IsEffect));
     Effects effects;
     while (true) {
       GEMEL_TRY_LET(const bool has_one, objects.Next());
@@ -134,11 +163,14 @@ class Comparison {
       // An emptied topic follows from the message before it.
       if (!payload.is_object()) continue;
       const std::string kind = objects.Text("kind");
-      const char* const name = kind == "alert" ? "code" : kind == "command" ? "name" : "error";
       Key key{kind, objects.Text("model"), objects.Text("twin"),
-              payload.value(name, std::string())};
+              payload.value(NameMember(kind), std::string())};
       for (const char* one : {"id", "time_ms", "first_ms", "last_ms", "expires_ms", "lsn"})
         payload.erase(one);
+      // What a payload does not say, or says by the time of its record.
+      if (kind != "deadletter") payload["topic"] = objects.Text("topic");
+      const auto lifetime_us = objects.object().value("lifetime_us", int64_t{0});
+      if (lifetime_us != 0) payload["lifetime_us"] = lifetime_us;
       effects[std::move(key)].push_back(
           {objects.object().value("time_us", int64_t{0}), payload.dump()});
     }
@@ -194,8 +226,8 @@ class Comparison {
 
   // Both files are in the order of model and id.
   Status CompareTwins() {
-    GEMEL_TRY_LET(Objects mine, Objects::Open(first_ / kTwinsFile));
-    GEMEL_TRY_LET(Objects its, Objects::Open(second_ / kTwinsFile));
+    GEMEL_TRY_LET(Objects mine, Objects::Open(first_ / kTwinsFile, IsTwin));
+    GEMEL_TRY_LET(Objects its, Objects::Open(second_ / kTwinsFile, IsTwin));
     GEMEL_TRY_LET(bool has_mine, mine.Next());
     GEMEL_TRY_LET(bool has_its, its.Next());
     while (has_mine || has_its) {
