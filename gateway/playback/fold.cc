@@ -17,6 +17,15 @@ namespace {
 
 constexpr std::chrono::milliseconds kRoomPatience{10};
 
+// What is wrong with a copy is wrong with the file that it was made of.
+Status NamedAs(const std::filesystem::path& original, const std::filesystem::path& copy,
+               Status status) {
+  std::string message = status.message();
+  const size_t at = message.find(copy.string());
+  if (at != std::string::npos) message.replace(at, copy.string().size(), original.string());
+  return {status.code(), std::move(message)};
+}
+
 }  // namespace
 
 Fold::Fold(const twin::World& world, uint32_t shards)
@@ -34,12 +43,16 @@ Result<store::Restored> Fold::RestoreBase(const std::filesystem::path& base) {
   const std::filesystem::path copy = scratch.path() / "base.db";
   {
     GEMEL_TRY_LET(auto database, sqlite::Database::Open(base, sqlite::Database::Mode::kReadOnly));
-    GEMEL_TRY(database.CopyTo(copy));
+    if (Status copied = database.CopyTo(copy); !copied.ok())
+      return NamedAs(base, copy, std::move(copied));
   }
-  GEMEL_TRY_LET(const auto store, store::Store::Open(copy, world_, shards_));
+  auto store = store::Store::Open(copy, world_, shards_);
+  if (!store.ok()) return NamedAs(base, copy, std::move(store).status());
   // Effects that waited when the base was made were decided before.
   effects::Gate waiting(collector_);
-  return store->Restore(waiting);
+  auto restored = (*store)->Restore(waiting);
+  if (!restored.ok()) return NamedAs(base, copy, std::move(restored).status());
+  return restored;
 }
 
 Result<store::Recovered> Fold::Run(const FoldSource& source) {
