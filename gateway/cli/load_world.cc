@@ -7,14 +7,16 @@
 #include <fmt/ranges.h>
 
 #include "gateway/base/quote.h"
-#include "gateway/config/load.h"
 
 namespace gemel::cli {
 
 Result<std::unique_ptr<LoadedWorld>> LoadWorld(const std::filesystem::path& configuration,
-                                               const std::map<std::string, std::string>& plugins) {
+                                               const std::map<std::string, std::string>& plugins,
+                                               uint32_t shards,
+                                               const config::Environment& environment) {
   auto loaded = std::make_unique<LoadedWorld>();
-  GEMEL_TRY_LET(loaded->config, config::Load(configuration, config::ProcessEnvironment()));
+  GEMEL_TRY_LET(loaded->config, config::Load(configuration, environment));
+  loaded->config.shards = shards;
   for (const auto& [name, plugin] : plugins) {
     const auto model = std::ranges::find(loaded->config.models, name, &config::Model::name);
     if (model == loaded->config.models.end()) {

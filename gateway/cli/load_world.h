@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "gateway/base/symbols.h"
 #include "gateway/compile.h"
 #include "gateway/config/config.h"
+#include "gateway/config/load.h"
 
 namespace gemel::cli {
 
@@ -22,9 +24,11 @@ struct LoadedWorld {
   std::optional<Compiled> compiled;
 };
 
-// `plugins` takes the place of what the configuration names, by model. As config::Load and Compile;
-// Invalid if there is no such model.
-Result<std::unique_ptr<LoadedWorld>> LoadWorld(const std::filesystem::path& configuration,
-                                               const std::map<std::string, std::string>& plugins);
+// `plugins` takes the place of what the configuration names, by model; `shards` share
+// limits.twins_max; `environment` overrides the configuration. As config::Load and Compile; Invalid
+// if there is no such model.
+Result<std::unique_ptr<LoadedWorld>> LoadWorld(
+    const std::filesystem::path& configuration, const std::map<std::string, std::string>& plugins,
+    uint32_t shards, const config::Environment& environment = config::ProcessEnvironment());
 
 }  // namespace gemel::cli

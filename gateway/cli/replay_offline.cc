@@ -126,22 +126,26 @@ void Print(const Run& run, const std::optional<playback::Checked>& checked,
 }
 
 Result<int> RunRows(const OfflineOptions& options) {
-  GEMEL_TRY_LET(const auto world, LoadWorld(options.configuration, options.plugins));
+  GEMEL_TRY_LET(const auto world,
+                LoadWorld(options.configuration, options.plugins, options.shards));
   GEMEL_TRY_LET(const Run run, FoldRows(options, *world));
   if (!options.out.empty()) GEMEL_TRY(playback::WriteRun(options.out, run.twins, run.effects));
   Print(run, std::nullopt, options);
   return kDone;
 }
 
-std::filesystem::path ConfigurationOf(const OfflineOptions& options,
-                                      const playback::RecordingPaths& paths) {
-  return options.configuration.empty() ? paths.configuration
-                                       : std::filesystem::path(options.configuration);
+Result<std::unique_ptr<LoadedWorld>> LoadRecorded(
+    const OfflineOptions& options, const playback::RecordingPaths& paths,
+    const std::map<std::string, std::string>& plugins) {
+  if (!options.configuration.empty())
+    return LoadWorld(options.configuration, plugins, options.shards);
+  // What the environment said to the gateway is in it.
+  return LoadWorld(paths.configuration, plugins, options.shards, {});
 }
 
 Result<int> RunRecording(const OfflineOptions& options) {
   const playback::RecordingPaths paths(options.file);
-  GEMEL_TRY_LET(const auto world, LoadWorld(ConfigurationOf(options, paths), {}));
+  GEMEL_TRY_LET(const auto world, LoadRecorded(options, paths, {}));
   GEMEL_TRY_LET(const Run run, FoldRecording(paths, *world, options.shards));
   if (!options.out.empty()) GEMEL_TRY(playback::WriteRun(options.out, run.twins, run.effects));
   std::optional<playback::Checked> checked;
@@ -164,8 +168,8 @@ Result<int> RunBacktest(const OfflineOptions& options) {
       options.out.empty() ? scratch.path() : std::filesystem::path(options.out);
   for (const bool is_tried : {false, true}) {
     GEMEL_TRY_LET(const auto world,
-                  LoadWorld(ConfigurationOf(options, paths),
-                            is_tried ? options.plugins : std::map<std::string, std::string>()));
+                  LoadRecorded(options, paths,
+                               is_tried ? options.plugins : std::map<std::string, std::string>()));
     GEMEL_TRY_LET(const Run run, FoldRecording(paths, *world, options.shards));
     GEMEL_TRY(playback::WriteRun(out / (is_tried ? "tried" : "recorded"), run.twins, run.effects));
   }
