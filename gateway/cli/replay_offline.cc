@@ -82,11 +82,13 @@ Result<Run> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
   simulate::OrderRows({.is_sorted = options.is_sorted}, set.rows);
   playback::Fold fold(world.compiled->world, options.shards);
   fold.Start();
-  ingest::Intake intake(world.compiled->world, std::move(world.compiled->plans),
-                        std::move(world.compiled->router), fold.sequencer(), nullptr,
-                        fold.collector(), fold.clock(),
-                        {.payload_bytes_max = world.config.limits.payload_max,
-                         .event_time_ahead_max = world.config.limits.event_time_ahead});
+  // Without times there is no clock that an event time could be ahead of.
+  const Duration ahead_max =
+      map.has_time() ? world.config.limits.event_time_ahead : Duration::max();
+  ingest::Intake intake(
+      world.compiled->world, std::move(world.compiled->plans), std::move(world.compiled->router),
+      fold.sequencer(), nullptr, fold.collector(), fold.clock(),
+      {.payload_bytes_max = world.config.limits.payload_max, .event_time_ahead_max = ahead_max});
   const Stopwatch watch;
   for (const simulate::ReplayRow& row : set.rows) {
     if (row.at > fold.clock().Now()) fold.clock().Advance(row.at - fold.clock().Now());
