@@ -35,7 +35,7 @@ Status CopyDatabase(const std::string& configuration, const std::string& to) {
 }
 
 Status PrintLines(const std::string& configuration, const std::string& model) {
-  GEMEL_TRY_LET(const auto world, LoadWorld(configuration, {}));
+  GEMEL_TRY_LET(const auto world, LoadWorld(configuration, {}, config::DefaultShards()));
   const auto& models = world->config.models;
   if (!model.empty() && std::ranges::find(models, model, &config::Model::name) == models.end())
     return NotFound(fmt::format("--model {}: {} has no such model", Quote(model), configuration));

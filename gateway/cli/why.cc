@@ -202,7 +202,7 @@ void Print(const Json& story, bool with_state) {
 
 Result<Json> TellFromRecording(const std::string& folder, EffectId alert, size_t records) {
   const playback::RecordingPaths paths(folder);
-  GEMEL_TRY_LET(const auto world, LoadWorld(paths.configuration, {}));
+  GEMEL_TRY_LET(const auto world, LoadWorld(paths.configuration, {}, config::DefaultShards(), {}));
   playback::History history{.journal = paths.journal, .bases = {}};
   GEMEL_TRY_LET(const auto base, playback::BaseOf(folder));
   if (base) history.bases.push_back(*base);
