@@ -33,7 +33,12 @@ class PutTest : public ::testing::Test {
                            .id = id,
                            .payload = text,
                            .symbols = symbols};
-    ASSERT_EQ(life.site.sequencer().Append({&record, 1}), journal::Sequencer::Outcome::kAppended);
+    auto outcome = journal::Sequencer::Outcome::kFull;
+    while ((outcome = life.site.sequencer().Append({&record, 1})) ==
+           journal::Sequencer::Outcome::kFull) {
+      life.site.sequencer().WaitForRoom(std::chrono::milliseconds(10));
+    }
+    ASSERT_EQ(outcome, journal::Sequencer::Outcome::kAppended);
   }
   // What does not depend on who applied it when.
   static std::vector<json> Told(const std::vector<std::string>& lines) {
@@ -78,7 +83,10 @@ TEST_F(PutTest, AllThatATwinIsComesAlongAndAReplayHasItToo) {
         }))
       put.push_back(line);
   }
-  EXPECT_EQ(Told(put), Told(lines));
+  ASSERT_EQ(put.size(), lines.size());
+  // One by one: what differs is found in lines of 30 kB without comparing each with each.
+  for (size_t i = 0; i < lines.size(); ++i)
+    EXPECT_TRUE(Told({put[i]}) == Told({lines[i]})) << put[i] << '\n' << lines[i];
 
   to.site.AppendAll(RandomLines(random, 300));
   const std::vector<std::string> live = to.Lines();
@@ -86,7 +94,7 @@ TEST_F(PutTest, AllThatATwinIsComesAlongAndAReplayHasItToo) {
     const FoldWorld world;
     Fold fold(world.probes.world, shards);
     ASSERT_TRUE(fold.Run({.journal = folder_ / "to" / "journal"}).ok());
-    EXPECT_EQ(fold.TwinLines(), live);
+    EXPECT_TRUE(fold.TwinLines() == live) << shards << " shards";
   }
 }
 
