@@ -1,8 +1,14 @@
 #include "gateway/mqtt/paho_receiver.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <fstream>
 #include <future>
+#include <initializer_list>
+#include <iterator>
 #include <latch>
 #include <stdexcept>
 #include <thread>
@@ -55,6 +61,69 @@ class PahoReceiverTest : public ::testing::TestWithParam<Version> {
 
 INSTANTIATE_TEST_SUITE_P(Versions, PahoReceiverTest, ::testing::Values(Version::k5, Version::k311),
                          VersionName);
+
+// A broker of MQTT 5 that resumes a session, and sends what has waited before it answers SUBSCRIBE.
+class BusyBroker {
+ public:
+  explicit BusyBroker(std::chrono::seconds busy)
+      : busy_(busy), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_, 4), 0);
+    socklen_t size = sizeof address;
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~BusyBroker() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  BusyBroker(const BusyBroker&) = delete;
+  BusyBroker& operator=(const BusyBroker&) = delete;
+  std::string uri() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  void Run() const {
+    int client = -1;
+    while ((client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0) {
+      char packet[256];
+      ::recv(client, packet, sizeof packet, 0);  // CONNECT
+      Send(client, {0x20, 3, 1, 0, 0});          // CONNACK: session present
+      ::recv(client, packet, sizeof packet, 0);  // SUBSCRIBE
+      for (auto sent = 0s; sent < busy_; sent += 1s) {
+        std::this_thread::sleep_for(1s);  // the pace of what has waited
+        Send(client, {0x30, 5, 0, 1, 'a', 0, 'x'});
+      }
+      Send(client, {'\x90', 4, packet[2], packet[3], 0, 1});  // SUBACK
+      while (::recv(client, packet, sizeof packet, 0) > 0) {
+      }
+      ::close(client);
+    }
+  }
+  static void Send(int client, std::initializer_list<char> bytes) {
+    ::send(client, std::data(bytes), bytes.size(), MSG_NOSIGNAL);
+  }
+
+  const std::chrono::seconds busy_;
+  int listener_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+// Else a gateway that has fallen behind would be cut off while it catches up, over and over.
+TEST(PahoReceiverBusyTest, AnAnswerBehindAllThatHasWaitedIsWaitedFor) {
+  Inbox inbox;
+  const BusyBroker broker(12s);  // longer than a silent one is waited for
+  const auto receiver = MakePahoReceiver(ConnectionTo(broker.uri(), Version::k5), {});
+  ASSERT_TRUE(receiver->Start({{"a", 1}}, inbox.on_message(), inbox.on_state()).ok());
+  EXPECT_TRUE(inbox.AwaitReceiving()) << inbox.whys();
+  EXPECT_EQ(inbox.whys().find("no answer"), std::string::npos) << inbox.whys();
+  EXPECT_EQ(inbox.messages().size(), 12u);
+}
 
 TEST_P(PahoReceiverTest, ReceivesEveryQosAndCapsOldMqttAtOne) {
   const auto receiver = Make();
