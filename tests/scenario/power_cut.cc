@@ -256,7 +256,7 @@ class Disk {
     for (const auto& [name, file] : WhatIsLeft(folders_[path], random)) {
       if (file == kIsFolder) {
         std::filesystem::create_directories(to / name);
-        Leave(path.empty() ? name : path + '/' + name, random, to / name);
+        Leave((std::filesystem::path(path) / name).string(), random, to / name);
         continue;
       }
       const std::string content = WhatIsLeft(files_[file], random);
