@@ -85,7 +85,8 @@ void WriteValue(const gemel_field& field, std::byte* state, const gemel_value& v
       Store(at, is_null ? kNoInteger : value.as.integer);
       break;
     case GEMEL_DOUBLE:
-      Store(at, is_null ? kNoNumber : value.as.number);
+      // A saved twin has no negative zero, so one that was never saved must not have one either.
+      Store(at, is_null ? kNoNumber : value.as.number + 0.0);
       break;
     case GEMEL_SYMBOL:
       if (field.choices_count == 0)
@@ -146,7 +147,7 @@ void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& o
       break;
     case GEMEL_DOUBLE:
       if (std::isfinite(value.as.number)) {
-        AppendNumber(value.as.number, out);
+        AppendNumber(value.as.number + 0.0, out);
       } else {
         out += "null";
       }

@@ -31,8 +31,8 @@ void WriteChoice(const gemel_field& field, std::byte* state, std::string_view te
 // Text points into the state. A symbol with choices reads as text.
 gemel_value ReadValue(const gemel_field& field, const std::byte* state);
 
-// Appends the value as JSON: numbers as the shortest that reads back, times as milliseconds,
-// symbols as text.
+// Appends the value as JSON: numbers as the shortest that reads back (a negative zero as zero),
+// times as milliseconds, symbols as text.
 void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& out);
 // Appends {"name":value,...}.
 void AppendJsonObject(const gemel_argument* arguments, size_t count, const Symbols& symbols,

@@ -27,8 +27,6 @@ void AppendExactly(const gemel_value& value, const Symbols& symbols, std::string
     fmt::format_to(std::back_inserter(out), "{}", value.as.integer);
   } else if (value.type == GEMEL_DOUBLE && std::isinf(value.as.number)) {
     out += value.as.number > 0 ? "\"inf\"" : "\"-inf\"";
-  } else if (value.type == GEMEL_DOUBLE && value.as.number == 0) {
-    out += '0';
   } else if (value.type == GEMEL_TEXT && !IsUtf8({value.as.text, value.length})) {
     out += "{\"bytes\":\"";
     AppendHex(std::as_bytes(std::span(value.as.text, value.length)), out);
