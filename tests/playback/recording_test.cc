@@ -93,7 +93,6 @@ TEST_F(RecordingTest, HoldsAllThatAFoldNeeds) {
     live = life.Lines();
     const Status ended = recorder->End();
     ASSERT_TRUE(ended.ok()) << ended.message();
-    EXPECT_EQ(recorder->segments(), 1u);
   }
   EXPECT_EQ(Folded(), live);
   EXPECT_EQ(Differing(), 0u);
@@ -281,7 +280,7 @@ TEST_F(RecordingTest, ARunningGatewaysFilesAreLeftAlone) {
 TEST_F(RecordingTest, TheEndMayComeWhileMessagesDo) {
   Life life(gateway(), {.segment_bytes = 256 * 1'024});
   ASSERT_TRUE(life.Start().ok());
-  const std::vector<Line> lines = Lines(500);
+  const std::vector<Line> lines = QuickLines(random_, 500);
   std::atomic<bool> is_ending{false};
   std::thread messages([&] {
     while (!is_ending) life.site.AppendAll(lines);
