@@ -8,6 +8,7 @@
 #include "gateway/cli/list.h"
 #include "gateway/cli/models.h"
 #include "gateway/cli/record.h"
+#include "gateway/cli/repair.h"
 #include "gateway/cli/replay.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/simulate.h"
@@ -29,7 +30,8 @@ std::span<const Verb> Verbs() {
       {"why", "tells what led to an alert", WhyMain},
       {"export", "prints all that the twins are", ExportMain},
       {"import", "takes twins from a file into a stopped gateway", ImportMain},
-      {"verify", "checks the snapshot and the journal of a stopped gateway", VerifyMain},
+      {"verify", "checks the snapshot and the journal", VerifyMain},
+      {"repair", "makes a damaged journal or snapshot one that opens again", RepairMain},
       {"simulate", "runs simulated devices against a broker", SimulateMain},
   };
   return kVerbs;

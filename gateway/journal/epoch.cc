@@ -60,14 +60,27 @@ Status WriteEpoch(const std::filesystem::path& folder, uint64_t epoch) {
 
 Result<Epoch> Epoch::Raise(const std::filesystem::path& journal) {
   GEMEL_TRY(MakeFolder(journal));
-  const std::filesystem::path lock_path = journal / "lock";
-  Descriptor lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
-  if (lock.number < 0) return Failed(lock_path, "cannot be opened");
-  if (::flock(lock.number, LOCK_EX | LOCK_NB) != 0) {
+  GEMEL_TRY_LET(std::optional<Descriptor> lock, TryLock(journal));
+  if (!lock) {
     return Unavailable(
         fmt::format("{}: another gateway uses this journal; each needs a journal.path of its own",
                     journal.string()));
   }
+  return RaiseLocked(journal, *std::move(lock));
+}
+
+Result<std::optional<Descriptor>> Epoch::TryLock(const std::filesystem::path& journal) {
+  const std::filesystem::path path = journal / "lock";
+  std::error_code error;
+  if (!std::filesystem::exists(journal, error))
+    return NotFound(fmt::format("{}: there is no such folder", journal.string()));
+  Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  if (lock.number < 0) return Failed(path, "cannot be opened");
+  if (::flock(lock.number, LOCK_EX | LOCK_NB) != 0) return std::optional<Descriptor>();
+  return std::optional<Descriptor>(std::move(lock));
+}
+
+Result<Epoch> Epoch::RaiseLocked(const std::filesystem::path& journal, Descriptor lock) {
   GEMEL_TRY_LET(const uint64_t last, ReadEpoch(journal / "epoch"));
   if (last >= kEpochMax) {
     return Damaged(fmt::format("{}: epoch {} is the last one", journal.string(), last));

@@ -18,11 +18,13 @@ enum class RecordKind : uint16_t {
   kTwinDeleted = 12,
   kTwinPut = 13,  // `payload` is a line of `gemel export`, in the place of what was known
   kSkipped = 14,  // of no twin: `payload` lists records that are not applied, see FindSkipped
+  kLost = 15,     // of no twin: `payload` lists what a repair had to leave out, see JournalRepair
 };
 
 // Whether records of this kind concern no twin, name no model, and pass through no mailbox.
 constexpr bool IsOfNoTwin(RecordKind kind) {
-  return kind == RecordKind::kEffectsSent || kind == RecordKind::kSkipped;
+  return kind == RecordKind::kEffectsSent || kind == RecordKind::kSkipped ||
+         kind == RecordKind::kLost;
 }
 
 // How the route recognises a repeated message.

@@ -90,8 +90,8 @@ Result<SegmentHead> ParseHead(std::span<const std::byte> bytes, const std::files
   if (head.magic != kMagic) return damaged("no segment of a journal");
   if (head.crc != HeadCrc(head)) return damaged("its head is not what was written");
   if (head.version > kFormatVersion || head.head_bytes != kSegmentHeadBytes) {
-    return damaged(fmt::format("of format {}; this program knows formats up to {}", head.version,
-                               kFormatVersion));
+    return Invalid(fmt::format("{}: of format {}; this program knows formats up to {}",
+                               path.string(), head.version, kFormatVersion));
   }
   if (path.filename() != SegmentName(head.first)) {
     return damaged(fmt::format("it is segment {}", SegmentName(head.first)));

@@ -93,14 +93,14 @@ class SegmentWriter {
   bool is_name_synced_ = false;
 };
 
-// The head of a segment. Damaged and Unavailable as SegmentReader::Open.
+// The head of a segment. Damaged, Invalid and Unavailable as SegmentReader::Open.
 Result<SegmentHead> ReadSegmentHead(const std::filesystem::path& path);
 
 // Reads a segment frame by frame and believes nothing that has no valid checksum.
 class SegmentReader {
  public:
-  // Loads the whole file. Damaged if its head is not one, is of a newer format, or is not of this
-  // name; Unavailable if it can't be read.
+  // Loads the whole file. Damaged if its head is not one or is not of this name, Invalid if it is
+  // of a newer format, Unavailable if it can't be read.
   static Result<SegmentReader> Open(const std::filesystem::path& path);
 
   // What can be said of a segment of which nothing is believed.

@@ -43,8 +43,7 @@ class Replayer {
     }
     if (newest_ < source_.newest) {
       return Damaged(fmt::format(
-          "{}: the journal ends with {:x}, and a saved twin has seen {:x}: some of it is gone. "
-          "Restore it, or move the database away as well",
+          "{}: the journal ends with {:x}, and a saved twin has seen {:x}: some of it is gone",
           source_.journal.string(), newest_, source_.newest));
     }
     AwaitApplied();
@@ -217,9 +216,12 @@ Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& 
   GEMEL_TRY_LET(journal::JournalReader reader,
                 journal::JournalReader::Open(source.journal, source.checkpoint));
   GEMEL_TRY_LET(std::set<Lsn> skipped, journal::FindSkipped(source.journal));
-  return Replayer(std::move(reader), std::move(skipped), source, catalog, symbols, sequencer,
-                  shards, progress)
-      .Run();
+  Result<Recovered> recovered = Replayer(std::move(reader), std::move(skipped), source, catalog,
+                                         symbols, sequencer, shards, progress)
+                                    .Run();
+  if (recovered.ok() || recovered.status().code() != Code::kDamaged) return recovered;
+  return Damaged(recovered.status().message() +
+                 ". Restore the journal from a copy, or see what `gemel repair` can save of it");
 }
 
 }  // namespace gemel::store

@@ -45,10 +45,11 @@ Result<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& path,
 
 Status Store::WithAdvice(Status status) const {
   if (status.code() != Code::kDamaged) return status;
-  return Damaged(fmt::format(
-      "{}: {}. Restore the file from a copy, or move it away: the twins are then built again from "
-      "what the journal still holds",
-      database_.path().string(), status.message()));
+  return Damaged(
+      fmt::format("{}: {}. Restore the file from a copy, or see what `gemel repair` can do: it "
+                  "says whether the "
+                  "journal still holds all that the twins are built again from",
+                  database_.path().string(), status.message()));
 }
 
 Store::Store(sqlite::Database database, const twin::World& world, twin::ShardSet& shards)

@@ -1,5 +1,6 @@
 #include "gateway/store/verify.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -32,7 +33,21 @@ Status CheckBySqlite(sqlite::Database& database) {
   return Status::Ok();
 }
 
+// Takes in what a row says of the journal.
+void NoteLsns(std::string_view table, const sqlite::Statement& row, VerifiedDatabase& verified) {
+  if (table == "gemel_checkpoints") {
+    const auto lsn = static_cast<Lsn>(row.integer(1));
+    verified.checkpoint = verified.checkpoint == kNoLsn ? lsn : std::min(verified.checkpoint, lsn);
+  }
+  for (int column = 0; column < row.columns(); ++column) {
+    const bool is_seen = row.name(column) == "gemel_lsn" ||
+                         (table == "gemel_deletions" && row.name(column) == "lsn");
+    if (is_seen) verified.newest = std::max(verified.newest, static_cast<Lsn>(row.integer(column)));
+  }
+}
+
 Result<VerifiedDatabase> VerifyTables(sqlite::Database& database) {
+  GEMEL_TRY(database.Run("BEGIN"));
   GEMEL_TRY(CheckBySqlite(database));
   GEMEL_TRY_LET(auto sums, ReadSums(database));
   GEMEL_TRY_LET(sqlite::Statement tables,
@@ -43,8 +58,10 @@ Result<VerifiedDatabase> VerifyTables(sqlite::Database& database) {
     GEMEL_TRY_LET(const bool has_table, tables.Step());
     if (!has_table) break;
     const std::string name(tables.text(0));
-    GEMEL_TRY_LET(const Sum sum,
-                  ReadRows(database, name, [](const auto&) { return Status::Ok(); }));
+    GEMEL_TRY_LET(const Sum sum, ReadRows(database, name, [&](const sqlite::Statement& row) {
+                    NoteLsns(name, row, verified);
+                    return Status::Ok();
+                  }));
     const auto expected = sums.extract(name);
     GEMEL_TRY(CheckSum(name, expected.empty() ? Sum{} : expected.mapped(), sum));
     ++verified.tables;

@@ -54,6 +54,7 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
     case journal::RecordKind::kCommandReply:
     case journal::RecordKind::kEffectsSent:
     case journal::RecordKind::kSkipped:
+    case journal::RecordKind::kLost:
       break;
   }
   applied_ = record.lsn();

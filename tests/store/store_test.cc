@@ -208,7 +208,7 @@ TEST_F(StoreTest, AForeignOrNewerDatabaseIsRefusedWithWhatToDo) {
   StoredSite site(folder_.path());
   const Status foreign = site.Start();
   EXPECT_EQ(foreign.code(), Code::kDamaged);
-  EXPECT_THAT(foreign.message(), HasSubstr("move it away"));
+  EXPECT_THAT(foreign.message(), HasSubstr("gemel repair"));
   std::filesystem::remove(path());
   {
     StoredSite ours(folder_.path());
