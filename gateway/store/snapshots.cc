@@ -65,7 +65,9 @@ void Snapshots::Take(bool is_durable) {
   if (!saved.ok()) {
     status = {saved.status().code(), saved.status().message()};
   } else if (is_durable) {
-    status = store_.Checkpoint();
+    Result<bool> checkpoint = store_.Checkpoint();
+    is_durable = checkpoint.ok() && *checkpoint;
+    status = std::move(checkpoint).status();
     durable_at_ = Steady::now();
   }
   const std::string before = failure();

@@ -346,6 +346,10 @@ Status Store::WriteSum(const std::string& table, const std::string& fields, cons
   return replace.Run();
 }
 
-Status Store::Checkpoint() { return database_.Run("PRAGMA wal_checkpoint(TRUNCATE)"); }
+Result<bool> Store::Checkpoint() {
+  GEMEL_TRY_LET(sqlite::Statement checkpoint, database_.Prepare("PRAGMA wal_checkpoint(TRUNCATE)"));
+  GEMEL_TRY_LET(const bool has_row, checkpoint.Step());
+  return has_row && checkpoint.integer(0) == 0;
+}
 
 }  // namespace gemel::store

@@ -67,8 +67,9 @@ class Store {
   // everything is saved next time. Full or Unavailable if a disk says so; Unavailable if shards
   // have ended.
   Result<Saved> Save(const Sources& sources);
-  // Has what was saved survive a loss of power.
-  Status Checkpoint();
+  // Has what was saved survive a loss of power. False if it can't be said, because somebody reads
+  // the database: SQLite calls that no failure.
+  Result<bool> Checkpoint();
 
  private:
   static constexpr const char* kOutbox = "gemel_outbox";

@@ -256,7 +256,7 @@ TEST_F(StoreTest, VerifyFindsEveryFlippedByteThatChangesAValue) {
     std::vector<effects::OwnedEffect> waiting;
     waiting.emplace_back(effects::Effect{.id = {1, 2}, .topic = "t/1", .payload = "{}"});
     ASSERT_TRUE(site.Save(waiting).ok());
-    ASSERT_TRUE(site.store->Checkpoint().ok());
+    ASSERT_TRUE(site.store->Checkpoint().value());
   }
   ASSERT_TRUE(VerifyDatabase(path()).ok());
   const std::string whole = Dump(path()).value();
@@ -311,6 +311,25 @@ TEST_F(StoreTest, ADamagedRowIsRefusedAtTheStart) {
     EXPECT_THAT(restored.message(), HasSubstr("Restore the file from a copy"));
     std::filesystem::remove(folder_ / "copy.db");
   }
+}
+
+// Else segments of the journal would be dropped that a start needs after a loss of power.
+TEST_F(StoreTest, WhileSomebodyReadsTheDatabaseACheckpointIsNotTakenForDurable) {
+  StoredSite site(folder_.path());
+  ASSERT_TRUE(site.Start().ok());
+  site.site.Append({});
+  ASSERT_TRUE(site.Save().ok());
+  auto reader = sqlite::Database::Open(path(), sqlite::Database::Mode::kReadOnly);
+  ASSERT_TRUE(reader->Run("BEGIN").ok());
+  ASSERT_TRUE(reader->Integer("SELECT count(*) FROM gemel_tables").ok());
+  site.site.Append({});
+  ASSERT_TRUE(site.Save().ok());
+  const Result<bool> held = site.store->Checkpoint();
+  ASSERT_TRUE(held.ok()) << held.status().message();
+  EXPECT_FALSE(*held);
+  ASSERT_TRUE(reader->Run("COMMIT").ok());
+  const Result<bool> free = site.store->Checkpoint();
+  EXPECT_TRUE(free.ok() && *free);
 }
 
 TEST_F(StoreTest, AJournalThatEndsBeforeWhatATwinHasSeenIsRefused) {
