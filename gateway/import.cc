@@ -61,7 +61,7 @@ Result<uint64_t> Gateway::Import(const std::filesystem::path& path, bool replace
                         .journal = *journal_,
                         .effects = [this] { return sender_->Unacknowledged(); }})
                 .status());
-  GEMEL_TRY(store_->Checkpoint());
+  GEMEL_TRY(store_->Checkpoint().status());
   return twins;
 }
 
