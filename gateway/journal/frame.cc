@@ -101,7 +101,7 @@ void FrameBuilder::BeginSegment() {
 }
 
 void FrameBuilder::DefineFor(const Record& record) {
-  if (IsOfNoTwin(record.kind)) return;
+  if (!IsOfTwin(record.kind)) return;
   if (AddTo(models_, record.model)) {
     const Catalog::Model& model = catalog_.models[record.model];
     std::vector<std::string_view> texts = {model.name};
@@ -203,7 +203,7 @@ Translation::Model Translation::TranslateModel(const std::vector<std::string_vie
 Status Translation::Apply(std::span<std::byte> record) const {
   RecordView::Fixed fixed;
   std::memcpy(&fixed, record.data(), sizeof fixed);
-  if (IsOfNoTwin(static_cast<RecordKind>(fixed.kind))) return Status::Ok();
+  if (!IsOfTwin(static_cast<RecordKind>(fixed.kind))) return Status::Ok();
   const auto model = models_.find(fixed.model);
   if (model == models_.end()) return Invalid("a record of a model that its segment does not name");
   if (!model->second.number) return NotFound("model " + Quote(model->second.name));

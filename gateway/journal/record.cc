@@ -93,6 +93,15 @@ void EncodeSent(std::span<const EffectId> effects, std::string& payload) {
   }
 }
 
+void EncodeOutcomes(std::span<const EndedEffect> effects, std::string& payload) {
+  payload.clear();
+  for (const auto& [id, outcome] : effects) {
+    const uint32_t words[2] = {id.ordinal, static_cast<uint32_t>(outcome)};
+    payload.append(reinterpret_cast<const char*>(&id.lsn), sizeof id.lsn);
+    payload.append(reinterpret_cast<const char*>(words), sizeof words);
+  }
+}
+
 RecordView::RecordView(std::span<const std::byte> bytes)
     : fixed_(reinterpret_cast<const Fixed*>(bytes.data())),
       symbols_(reinterpret_cast<const RecordSymbol*>(bytes.data() + sizeof(Fixed))),

@@ -14,6 +14,8 @@ namespace gemel::journal {
 enum class RecordKind : uint16_t {
   kTelemetry = 1,
   kCommandReply = 2,
+  // Of no twin: `id` names a webhook, `payload` lists what became of effects, see EncodeOutcomes.
+  kEffectOutcome = 6,
   kEffectsSent = 7,  // of no twin: `payload` lists the effects that are done with, see EncodeSent
   kTwinDeleted = 12,
   kTwinPut = 13,  // `payload` is a line of `gemel export`, in the place of what was known
@@ -21,10 +23,11 @@ enum class RecordKind : uint16_t {
   kLost = 15,     // of no twin: `payload` lists what a repair had to leave out, see JournalRepair
 };
 
-// Whether records of this kind concern no twin, name no model, and pass through no mailbox.
-constexpr bool IsOfNoTwin(RecordKind kind) {
-  return kind == RecordKind::kEffectsSent || kind == RecordKind::kSkipped ||
-         kind == RecordKind::kLost;
+// Whether a record of this kind is of a twin, and so of a shard; others name no model and pass
+// through no mailbox.
+constexpr bool IsOfTwin(RecordKind kind) {
+  return kind != RecordKind::kEffectOutcome && kind != RecordKind::kEffectsSent &&
+         kind != RecordKind::kSkipped && kind != RecordKind::kLost;
 }
 
 // How the route recognises a repeated message.
@@ -88,6 +91,34 @@ void ForEachSent(std::string_view payload, const Visit& visit) {
   for (; payload.size() >= sizeof words; payload.remove_prefix(sizeof words)) {
     __builtin_memcpy(words, payload.data(), sizeof words);
     visit(EffectId{words[0], static_cast<uint32_t>(words[1])});
+  }
+}
+
+// How an effect ended at a webhook. The numbers are written to disk.
+enum class EffectOutcome : uint32_t {
+  kDelivered = 1,
+  kFailed = 2,   // the webhook's answer was that it will never take it
+  kExpired = 3,  // not delivered within its retry_for
+  kDropped = 4,  // to make room for newer ones
+};
+struct EndedEffect {
+  EffectId id;
+  EffectOutcome outcome = EffectOutcome::kDelivered;
+  bool operator==(const EndedEffect&) const = default;
+};
+
+// The payload of a kEffectOutcome record.
+void EncodeOutcomes(std::span<const EndedEffect> effects, std::string& payload);
+// Calls visit(EndedEffect) for each.
+template <typename Visit>
+void ForEachOutcome(std::string_view payload, const Visit& visit) {
+  uint64_t lsn = 0;
+  uint32_t words[2];
+  constexpr size_t kSize = sizeof lsn + sizeof words;
+  for (; payload.size() >= kSize; payload.remove_prefix(kSize)) {
+    __builtin_memcpy(&lsn, payload.data(), sizeof lsn);
+    __builtin_memcpy(words, payload.data() + sizeof lsn, sizeof words);
+    visit(EndedEffect{{lsn, words[0]}, static_cast<EffectOutcome>(words[1])});
   }
 }
 

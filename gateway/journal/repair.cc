@@ -67,7 +67,7 @@ uint32_t NumberOf(const Entry& definition) {
 // What a record needs to have defined.
 std::vector<std::pair<EntryKind, uint32_t>> NeedsOf(const RecordView& record) {
   std::vector<std::pair<EntryKind, uint32_t>> needs;
-  if (IsOfNoTwin(record.kind())) return needs;
+  if (!IsOfTwin(record.kind())) return needs;
   needs.emplace_back(EntryKind::kModel, record.model());
   if (record.kind() == RecordKind::kTelemetry)
     needs.emplace_back(EntryKind::kRoute, record.route());

@@ -140,7 +140,7 @@ void Sequencer::Distribute(std::span<const Record> frame, JournalPlace place) {
   }
   uint64_t touched = 0;
   for (size_t i = 0; i < frame.size(); ++i) {
-    if (IsOfNoTwin(frame[i].kind)) continue;
+    if (!IsOfTwin(frame[i].kind)) continue;
     const std::span<const std::byte> record = builder_->record(i);
     handed_bytes_.fetch_add(record.size() + kReadAhead, std::memory_order_relaxed);
     const uint32_t shard = ShardOf(frame[i].key_hash);

@@ -150,7 +150,7 @@ class Story {
     while (true) {
       GEMEL_TRY_LET(const auto bytes, records.Next([&](const journal::RecordView& record) {
         return record.key_hash() == key_hash_ && record.lsn() > seen &&
-               !journal::IsOfNoTwin(record.kind()) && !skipped.contains(record.lsn());
+               journal::IsOfTwin(record.kind()) && !skipped.contains(record.lsn());
       }));
       if (!bytes) break;
       const journal::RecordView record(*bytes);

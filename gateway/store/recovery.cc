@@ -92,7 +92,7 @@ class Replayer {
       if (source_.on_done) journal::ForEachSent(view.payload(), source_.on_done);
       return Status::Ok();
     }
-    if (journal::IsOfNoTwin(view.kind()) || skipped_.contains(view.lsn())) return Status::Ok();
+    if (!journal::IsOfTwin(view.kind()) || skipped_.contains(view.lsn())) return Status::Ok();
     if (source_.wants && !source_.wants(view)) return Status::Ok();
     ++recovered_.records;
     GEMEL_TRY(translation_.Apply(record));

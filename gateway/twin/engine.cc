@@ -52,6 +52,7 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
       ApplyPut(record);
       break;
     case journal::RecordKind::kCommandReply:
+    case journal::RecordKind::kEffectOutcome:
     case journal::RecordKind::kEffectsSent:
     case journal::RecordKind::kSkipped:
     case journal::RecordKind::kLost:

@@ -128,7 +128,7 @@ void Shard::ApplyFrame(const journal::Frame& frame, const journal::Sequencer& se
     if (entry->kind != journal::EntryKind::kRecord) continue;
     const journal::RecordView record(entry->content);
     const bool is_ours =
-        !journal::IsOfNoTwin(record.kind()) && sequencer.ShardOf(record.key_hash()) == index_;
+        journal::IsOfTwin(record.kind()) && sequencer.ShardOf(record.key_hash()) == index_;
     if (!is_ours) continue;
     engine_.Apply(record);
     applied_bytes_.Add(entry->content.size() + journal::kReadAhead);

@@ -45,6 +45,11 @@ void CheckRecord(std::span<const std::byte> bytes, size_t fields) {
     journal::ForEachSent(record.payload(), [&](EffectId) { ++effects; });
     GEMEL_ASSERT(effects == record.payload().size() / 16);
   }
+  if (record.kind() == journal::RecordKind::kEffectOutcome) {
+    size_t effects = 0;
+    journal::ForEachOutcome(record.payload(), [&](const journal::EndedEffect&) { ++effects; });
+    GEMEL_ASSERT(effects == record.payload().size() / 16);
+  }
 }
 
 // One line that can be said to the person on call.
@@ -59,7 +64,7 @@ void ReadRecord(std::span<const std::byte> content, const Catalog& ours,
   support::ExactBytes copy(content);
   if (!journal::IsRecord(copy.span())) return;
   CheckRecord(copy.span(), size_t{1} << 16);
-  const bool is_of_twin = !journal::IsOfNoTwin(RecordView(copy.span()).kind());
+  const bool is_of_twin = journal::IsOfTwin(RecordView(copy.span()).kind());
   if (const Status status = translation.Apply(copy.span()); !status.ok()) {
     CheckRefused(status);
     return;

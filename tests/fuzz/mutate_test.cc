@@ -114,12 +114,17 @@ Corpus Frames() {
   std::string sent;
   const std::vector<EffectId> ids = {{MakeLsn(1, 7), 0}, {MakeLsn(1, 9), 3}};
   journal::EncodeSent(ids, sent);
+  std::string outcomes;
+  const std::vector<journal::EndedEffect> ended = {
+      {{MakeLsn(1, 7), 2}, journal::EffectOutcome::kExpired}};
+  journal::EncodeOutcomes(ended, outcomes);
   const std::vector<journal::Record> records = {
       {.id = "t-1", .payload = R"({"speed":3})", .symbols = std::span(names).first(3)},
       {.route = 1, .id = "t-2", .payload = "{}", .outer = "[1]", .captures = captures},
       {.model = 1, .route = 2, .id = "b-1", .symbols = names, .captures = captures},
       {.kind = journal::RecordKind::kTwinDeleted, .model = 1, .id = "b-1"},
       {.kind = journal::RecordKind::kEffectsSent, .payload = sent},
+      {.kind = journal::RecordKind::kEffectOutcome, .id = "pager", .payload = outcomes},
       {.model = 2, .route = 3, .id = "g"}};
   Corpus corpus;
   for (size_t first = 0; first < records.size(); ++first) {

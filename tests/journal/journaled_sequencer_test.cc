@@ -145,11 +145,13 @@ TEST_F(JournaledSequencerTest, WhatIsAppendedIsInJournalAndMailboxInOneOrder) {
   EXPECT_THAT(TakeAll(1), ElementsAre(2, 3, 5));
 }
 
-TEST_F(JournaledSequencerTest, EffectsThatWereSentAreJournaledAndNoShardsToApply) {
+TEST_F(JournaledSequencerTest, WhatBecameOfEffectsIsJournaledAndNoShardsToApply) {
   Open();
-  Record record{.kind = RecordKind::kEffectsSent, .payload = "0123456789abcdef"};
-  EXPECT_EQ(sequencer_->Append({&record, 1}), Sequencer::Outcome::kAppended);
-  EXPECT_THAT(Journaled(), ElementsAre("1 "));
+  for (const RecordKind kind : {RecordKind::kEffectsSent, RecordKind::kEffectOutcome}) {
+    Record record{.kind = kind, .payload = "0123456789abcdef"};
+    EXPECT_EQ(sequencer_->Append({&record, 1}), Sequencer::Outcome::kAppended);
+  }
+  EXPECT_THAT(Journaled(), ElementsAre("1 ", "2 "));
   EXPECT_TRUE(TakeAll(0).empty());
   EXPECT_TRUE(TakeAll(1).empty());
   EXPECT_EQ(sequencer_->lag(), 0u) << "nobody would ever apply it";

@@ -234,5 +234,28 @@ TEST(EffectsSentTest, HalfAnIdIsNone) {
   }
 }
 
+TEST(EffectOutcomeTest, WhatIsWrittenIsReadAndHalfOfItIsNothing) {
+  const std::vector<EndedEffect> ended = {
+      {{MakeLsn(kEpochMax, 1), UINT32_MAX}, EffectOutcome::kFailed},
+      {{MakeLsn(1, 2), 0}, EffectOutcome::kDropped}};
+  std::string payload = "of the last one";
+  EncodeOutcomes(ended, payload);
+  ASSERT_EQ(payload.size(), 32u);
+  for (size_t size = 0; size <= payload.size(); ++size) {
+    std::vector<EndedEffect> read;
+    ForEachOutcome(std::string_view(payload).substr(0, size),
+                   [&](const EndedEffect& one) { read.push_back(one); });
+    EXPECT_EQ(read,
+              std::vector(ended.begin(), ended.begin() + static_cast<std::ptrdiff_t>(size / 16)));
+  }
+}
+
+TEST(EffectOutcomeTest, RecordsThatTellOfEffectsAreOfNoTwin) {
+  EXPECT_FALSE(IsOfTwin(RecordKind::kEffectOutcome));
+  EXPECT_FALSE(IsOfTwin(RecordKind::kEffectsSent));
+  EXPECT_TRUE(IsOfTwin(RecordKind::kTelemetry));
+  EXPECT_TRUE(IsOfTwin(RecordKind::kTwinDeleted));
+}
+
 }  // namespace
 }  // namespace gemel::journal

@@ -100,7 +100,7 @@ class JournalRepairTest : public ::testing::Test {
         const auto bytes = std::as_writable_bytes(std::span(words)).first(entry->content.size());
         EXPECT_TRUE(translation.Apply(bytes).ok());
         const RecordView record(bytes);
-        if (IsOfNoTwin(record.kind())) continue;
+        if (!IsOfTwin(record.kind())) continue;
         EXPECT_EQ(symbols.TextOf(Symbol{record.symbols()[0].number}), "north");
         payloads[record.lsn()] = record.payload();
         EXPECT_EQ(record.payload(), "{\"n\":" + std::to_string(record.lsn() - At(0)) + "}");
