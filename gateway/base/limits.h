@@ -57,8 +57,12 @@ inline constexpr size_t kMailboxBytes = 8 * 1'024 * 1'024;
 static_assert(std::has_single_bit(kMailboxBytes));
 static_assert(kMailboxBytes >= 16 * kPayloadBytesMaxDefault);
 
-// Effects that the broker has not acknowledged; beyond it intake stops admitting messages.
+// Effects that wait for one sink, the broker or a webhook; configurable by outbox.size.
 inline constexpr size_t kOutboxBytesMax = 64 * 1'024 * 1'024;
+// POSTs to one webhook at once: what hides a round trip, and what a small receiver still stands.
+inline constexpr size_t kWebhookInFlightMax = 8;
+// Each has connections, threads of a resolver and a row a waiting alert.
+inline constexpr size_t kWebhooksMax = 32;
 
 // What a dead letter carries of the payload.
 inline constexpr size_t kDeadLetterPayloadBytesMax = 4'096;

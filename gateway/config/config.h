@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gateway/base/limits.h"
+#include "gateway/sdk/model.h"
 
 // What the operator decides, as plain values: one struct a section, each member at its default. The
 // meaning of each key stands in schema/gateway.schema.json, where the same defaults are written.
@@ -23,6 +24,7 @@ enum class Payload : uint8_t { kJson, kText, kCbor, kMsgpack };
 enum class TimeFormat : uint8_t { kSeconds, kMilliseconds, kMicroseconds, kIso };
 enum class Late : uint8_t { kNewestWins, kDrop };
 enum class Overload : uint8_t { kBlock, kDrop };
+enum class WhenFull : uint8_t { kHold, kDropOldest };
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
 enum class LogFormat : uint8_t { kText, kJson };
 
@@ -105,6 +107,31 @@ struct Route {
   friend bool operator==(const Route&, const Route&) = default;
 };
 
+// Of one sink.
+struct Outbox {
+  uint64_t size = kOutboxBytesMax;  // bytes
+  WhenFull when_full = WhenFull::kHold;
+
+  friend bool operator==(const Outbox&, const Outbox&) = default;
+};
+
+struct Webhook {
+  std::string name;  // unique
+  std::string url;   // http:// or https://, never empty once loaded; may be a secret
+  std::filesystem::path url_file;
+  std::filesystem::path headers_file;
+  std::vector<std::string> headers;  // what that holds, "Name: value"; secrets
+  std::filesystem::path ca_file;
+  std::vector<gemel_severity> severities = {GEMEL_CRITICAL, GEMEL_MAJOR, GEMEL_MINOR, GEMEL_WARNING,
+                                            GEMEL_INFO};
+  std::vector<std::string> models;  // empty: all
+  std::chrono::milliseconds timeout{5'000};
+  std::chrono::microseconds retry_for = std::chrono::hours(1);
+  Outbox outbox;
+
+  friend bool operator==(const Webhook&, const Webhook&) = default;
+};
+
 struct Journal {
   std::filesystem::path path = "/var/lib/gemel/journal";
   // Zero: with every message. None: when the system likes.
@@ -159,6 +186,8 @@ struct Config {
   std::vector<Route> routes;
   uint32_t shards = DefaultShards();
   Overload overload = Overload::kBlock;
+  Outbox outbox;
+  std::vector<Webhook> webhooks;
   Journal journal;
   Store store;
   Http http;

@@ -105,6 +105,27 @@ Result<Endpoint> ParseBrokerUri(std::string_view uri) {
       Quote(uri)));
 }
 
+Result<Endpoint> ParseHttpUrl(std::string_view url) {
+  constexpr std::string_view kSchemes[] = {"http://", "https://"};
+  const auto wrong = [](std::string_view what) {
+    return Invalid(fmt::format("{}; http://host:port/path or https://host:port/path", what));
+  };
+  const bool has_blank = std::ranges::any_of(
+      url, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '#'; });
+  if (has_blank) return wrong("holds blanks, control characters or #");
+  for (const std::string_view scheme : kSchemes) {
+    if (!url.starts_with(scheme)) continue;
+    const std::string_view rest = url.substr(scheme.size());
+    const std::string_view place = rest.substr(0, rest.find_first_of("/?"));
+    if (place.find('@') != std::string_view::npos)
+      return wrong("holds credentials, which belong into headers_file");
+    const auto endpoint = Split(place, scheme == kSchemes[0] ? 80 : 443);
+    if (!endpoint || endpoint->port == 0) return wrong("names no host, or no port");
+    return *endpoint;
+  }
+  return wrong("begins with neither http:// nor https://");
+}
+
 bool IsTls(std::string_view uri) { return uri.starts_with(kTls); }
 
 }  // namespace gemel::config

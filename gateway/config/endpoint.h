@@ -19,6 +19,11 @@ Result<std::string> ParseHost(std::string_view text);
 // Invalid, and so are credentials, which the message never shows. Accepts what mqtt::ParseUri does.
 Result<Endpoint> ParseBrokerUri(std::string_view uri);
 
+// Host and port of http://host[:port][/path][?query] or https://… with default ports 80 and 443.
+// Credentials, blanks, control characters and a fragment are Invalid. The message never shows the
+// text, which may be a secret.
+Result<Endpoint> ParseHttpUrl(std::string_view url);
+
 // REQUIRES: ParseBrokerUri(uri).ok()
 bool IsTls(std::string_view uri);
 

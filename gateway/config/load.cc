@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -14,9 +12,11 @@
 
 #include "gateway/config/check.h"
 #include "gateway/config/document.h"
+#include "gateway/config/file.h"
 #include "gateway/config/origin.h"
 #include "gateway/config/read.h"
 #include "gateway/config/schema.h"
+#include "gateway/config/webhook.h"
 
 namespace gemel::config {
 namespace {
@@ -27,38 +27,13 @@ constexpr size_t kFileBytesMax = 16 * 1'024 * 1'024;
 // MQTT's own bound for a password.
 constexpr size_t kPasswordBytesMax = 65'535;
 
-// At most `bytes_max + 1` bytes, so that a file that is longer, or has no end, shows as such.
-Result<std::string> ReadFile(const fs::path& path, size_t bytes_max) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) return NotFound("no such file");
-  if (fs::is_directory(status)) return Invalid("is a folder, not a file");
-  std::ifstream file(path, std::ios::binary);
-  const auto unreadable = [] {
-    return Unavailable(fmt::format("can't be read: {}", std::generic_category().message(errno)));
-  };
-  if (!file) return unreadable();
-  std::string text(bytes_max + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return unreadable();
-  text.resize(static_cast<size_t>(file.gcount()));
-  return text;
-}
-
 // The first line of the file; anything after it, such as a comment, is not part of the password.
 Status ReadPassword(Mqtt& mqtt, const Origin& origin) {
   if (mqtt.password_file.empty()) return {};
   const std::string file = mqtt.password_file.string();
-  // A pipe would be waited for without end.
-  std::error_code error;
-  if (fs::exists(mqtt.password_file, error) && !fs::is_regular_file(mqtt.password_file, error)) {
-    return origin.Wrong("mqtt.password_file", file + ": is no regular file");
-  }
-  auto text = ReadFile(mqtt.password_file, kPasswordBytesMax);
-  if (!text.ok()) {
-    return origin.Wrong("mqtt.password_file", fmt::format("{}: {}", file, text.status().message()));
-  }
-  std::string password = text->substr(0, text->find('\n'));
+  GEMEL_TRY_LET(const std::string text,
+                ReadSecret(mqtt.password_file, kPasswordBytesMax, "mqtt.password_file", origin));
+  std::string password = text.substr(0, text.find('\n'));
   if (password.ends_with('\r')) password.pop_back();
   if (password.empty() || password.size() > kPasswordBytesMax) {
     return origin.Wrong("mqtt.password_file",
@@ -136,8 +111,10 @@ Result<Config> Parse(std::string_view text, std::string_view file_name, const fs
   GEMEL_TRY_LET(Config config, Read(document, base_dir, origin));
   GEMEL_TRY(Check(config, origin));
   GEMEL_TRY(ReadPassword(config.mqtt, origin));
+  GEMEL_TRY(LoadWebhooks(config, origin));
   config.notes = KeysWithoutEffect(document);
   AddNotes(config);
+  AddWebhookNotes(config);
   return config;
 }
 

@@ -26,7 +26,8 @@ Environment ProcessEnvironment();
 // string. A variable that names no key is a mistake.
 Result<Config> Load(const std::filesystem::path& path, const Environment& environment);
 
-// The same for a text; `file_name` is what messages call it. Opens no file but mqtt.password_file.
+// The same for a text; `file_name` is what messages call it. Opens no file but those that hold
+// secrets.
 Result<Config> Parse(std::string_view text, std::string_view file_name,
                      const std::filesystem::path& base_dir, const Environment& environment);
 

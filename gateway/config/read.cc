@@ -39,6 +39,13 @@ constexpr Choice<TimeFormat> kTimeFormats[] = {{"s", TimeFormat::kSeconds},
                                                {"iso", TimeFormat::kIso}};
 constexpr Choice<Late> kLates[] = {{"newest-wins", Late::kNewestWins}, {"drop", Late::kDrop}};
 constexpr Choice<Overload> kOverloads[] = {{"block", Overload::kBlock}, {"drop", Overload::kDrop}};
+constexpr Choice<WhenFull> kWhenFulls[] = {{"hold", WhenFull::kHold},
+                                           {"drop-oldest", WhenFull::kDropOldest}};
+constexpr Choice<gemel_severity> kSeverities[] = {{"critical", GEMEL_CRITICAL},
+                                                  {"major", GEMEL_MAJOR},
+                                                  {"minor", GEMEL_MINOR},
+                                                  {"warning", GEMEL_WARNING},
+                                                  {"info", GEMEL_INFO}};
 constexpr Choice<LogLevel> kLogLevels[] = {{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},
                                            {"warn", LogLevel::kWarn},
@@ -213,6 +220,35 @@ Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_m
   return route;
 }
 
+Outbox ReadOutbox(const Section& section) {
+  const Outbox base;
+  return {.size = section.Size("size", base.size),
+          .when_full = section.OneOf("when_full", kWhenFulls, base.when_full)};
+}
+
+Webhook ReadWebhook(const Section& section) {
+  Webhook webhook;
+  webhook.name = section.Text("name");
+  webhook.url = section.Text("url");
+  webhook.url_file = section.File("url_file");
+  webhook.headers_file = section.File("headers_file");
+  webhook.ca_file = section.File("ca_file");
+  webhook.timeout = section.Duration("timeout", webhook.timeout);
+  webhook.retry_for = section.Duration("retry_for", webhook.retry_for);
+  webhook.outbox = ReadOutbox(section.Sub("outbox"));
+  if (const json* const severities = section.Find("severities")) {
+    webhook.severities.clear();
+    for (const json& name : *severities) {
+      webhook.severities.push_back(
+          std::ranges::find(kSeverities, name.get<std::string>(), &Choice<gemel_severity>::name)
+              ->value);
+    }
+  }
+  if (const json* const models = section.Find("models"))
+    webhook.models = models->get<std::vector<std::string>>();
+  return webhook;
+}
+
 Journal ReadJournal(const Section& section) {
   Journal journal;
   journal.path = section.File("path", journal.path);
@@ -270,6 +306,11 @@ Result<Config> Read(const json& document, const path& base_dir, const Origin& or
   }
   config.shards = root.Number("shards", base.shards);
   config.overload = root.OneOf("overload", kOverloads, base.overload);
+  config.outbox = ReadOutbox(root.Sub("outbox"));
+  if (const json* const webhooks = root.Find("webhooks")) {
+    for (const json& webhook : *webhooks)
+      config.webhooks.push_back(ReadWebhook({webhook, base_dir}));
+  }
   config.journal = ReadJournal(root.Sub("journal"));
   const Section store = root.Sub("store");
   config.store = {.path = store.File("path", base.store.path),

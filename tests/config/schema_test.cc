@@ -60,8 +60,8 @@ void ExpectKnownKeywords(const json& rule) {
 TEST(SchemaTest, UsesOnlyKeywordsThatMistakesAreExplainedFor) { ExpectKnownKeywords(Schema()); }
 
 TEST(SchemaTest, EveryKeyOfASectionHasADescription) {
-  for (const char* section : {"mqtt", "journal", "store", "http", "limits", "log"}) {
-    for (const auto& item : Schema()["properties"][section]["properties"].items()) {
+  for (const char* section : {"mqtt", "journal", "store", "http", "limits", "log", "outbox"}) {
+    for (const auto& item : Resolved(Schema()["properties"][section])["properties"].items()) {
       EXPECT_NE(Entry(item.value(), "description"), nullptr) << section << '.' << item.key();
       EXPECT_NE(Entry(item.value(), "default"), nullptr) << section << '.' << item.key();
     }
