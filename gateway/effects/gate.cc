@@ -1,6 +1,7 @@
 #include "gateway/effects/gate.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gemel::effects {
 
@@ -10,24 +11,24 @@ void Gate::Append(const Effect& effect) {
     return;
   }
   if (effect.kind == EffectKind::kDeadLetter) return;
-  const Key key{effect.id.lsn, effect.id.ordinal};
+  Key key{effect.id.lsn, effect.id.ordinal, std::string(effect.webhook)};
   const std::lock_guard lock(mutex_);
   if (const auto done = done_.find(key); done != done_.end()) {
     if (!effect.has_more) done_.erase(done);
     return;
   }
-  if (!restored_.contains(key)) held_[key].emplace_back(effect);
+  if (!restored_.contains(key)) held_[std::move(key)].emplace_back(effect);
 }
 
 void Gate::Restore(const Effect& effect) {
-  const Key key{effect.id.lsn, effect.id.ordinal};
+  Key key{effect.id.lsn, effect.id.ordinal, std::string(effect.webhook)};
   const std::lock_guard lock(mutex_);
   restored_.insert(key);
-  held_[key].emplace_back(effect);
+  held_[std::move(key)].emplace_back(effect);
 }
 
-void Gate::MarkDone(EffectId id) {
-  const Key key{id.lsn, id.ordinal};
+void Gate::MarkDone(EffectId id, std::string_view webhook) {
+  const Key key{id.lsn, id.ordinal, std::string(webhook)};
   const std::lock_guard lock(mutex_);
   const auto held = held_.find(key);
   if (held == held_.end()) {

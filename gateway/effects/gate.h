@@ -6,7 +6,8 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "gateway/effects/effect.h"
@@ -29,15 +30,17 @@ class Gate final : public Sink {
   // An effect that was saved while it waited: held, and not to be decided once more. Of one id in
   // their order. REQUIRES: closed
   void Restore(const Effect& effect);
-  // Any thread, before or after the effect itself comes. REQUIRES: closed
-  void MarkDone(EffectId id);
+  // Any thread, before or after the effect itself comes: the sink (a webhook, or the broker where
+  // none is named) is done with it; others may not be. REQUIRES: closed
+  void MarkDone(EffectId id, std::string_view webhook = {});
   // Lets what is held through, in the order of the ids. What has a lifetime has what is left of it
   // at `now`, which is record time; what has expired is let through as good as expired, for the
-  // sender to count. Returns how many effects there were. REQUIRES: nothing is appended meanwhile
+  // sender to count. Returns how many effects there
+  // were, an effect for two sinks being two. REQUIRES: nothing is appended meanwhile
   uint64_t Open(Time now);
 
  private:
-  using Key = std::pair<Lsn, uint32_t>;
+  using Key = std::tuple<Lsn, uint32_t, std::string>;  // id and sink
 
   Sink& to_;
   std::atomic<bool> is_open_{false};

@@ -24,8 +24,14 @@ static_assert(sizeof(Head) == 40);
 // Dead letters may fill this share of the bound; a flood of bad messages must not hold good ones
 // up.
 constexpr size_t kDeadLetterShare = 8;
+// And by this share the bound is passed while the effects thread waits for a connection.
+constexpr size_t kSlackShare = 8;
 
 }  // namespace
+
+std::string Outbox::why_over() const {
+  return "the outbox is full: the broker takes effects too slowly";
+}
 
 void Outbox::Append(const Effect& effect) {
   const size_t size = sizeof(Head) + effect.topic.size() + effect.payload.size();
@@ -47,6 +53,7 @@ void Outbox::Append(const Effect& effect) {
   bytes_.fetch_add(size, std::memory_order_relaxed);
   effects_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
+  if (must_drop() && bytes() > bytes_max_ + bytes_max_ / kSlackShare) DropWaiting();
   const size_t at = waiting_.size();
   waiting_.resize(at + size);
   std::byte* to = waiting_.data() + at;
@@ -59,15 +66,31 @@ void Outbox::Append(const Effect& effect) {
   has_some_.store(true, std::memory_order_release);
 }
 
+void Outbox::DropWaiting() {
+  while (waiting_from_ < waiting_.size() && bytes() > bytes_max_ + bytes_max_ / kSlackShare) {
+    Head head;
+    std::memcpy(&head, waiting_.data() + waiting_from_, sizeof head);
+    const size_t size = sizeof head + head.topic_size + head.payload_size;
+    waiting_from_ += size;
+    Forget(size);
+    CountDropped();
+  }
+  if (waiting_from_ <= waiting_.size() / 2) return;
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_from_));
+  waiting_from_ = 0;
+}
+
 std::vector<std::byte> Outbox::Waiting() {
   const std::lock_guard lock(mutex_);
-  return waiting_;
+  return {waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_from_), waiting_.end()};
 }
 
 bool Outbox::Take(std::vector<std::byte>& batch) {
   batch.clear();
   const std::lock_guard lock(mutex_);
   if (waiting_.empty()) return false;
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_from_));
+  waiting_from_ = 0;
   batch.swap(waiting_);
   has_some_.store(false, std::memory_order_release);
   return true;

@@ -20,6 +20,7 @@ constexpr size_t kReportMax = 1'024;
 constexpr milliseconds kReportEvery{20};
 constexpr milliseconds kStatusPatience{1'000};
 constexpr std::chrono::seconds kRefreshEvery{5};
+constexpr std::chrono::minutes kSayDroppedEvery{1};
 // A connection that held so long was a good one. Shorter ones are backed off from: two gateways
 // with one client id throw each other out as fast as they can. But a broker that was restarted is
 // worth a quick look.
@@ -91,6 +92,7 @@ void Sender::Run() {
 void Sender::RunOnce() {
   std::unique_lock lock(flights_mutex_);
   TakeBatch();
+  DropOldest();
   if (is_connected_) Send();  // first: devices wait for it
   CollectAcknowledgements(milliseconds(0));
   ReportDone(false);
@@ -205,6 +207,28 @@ void Sender::TakeBatch() {
   }
 }
 
+void Sender::DropOldest() {
+  while (outbox_.must_drop() && !flights_.empty()) {
+    if (!flights_.front().is_done) {
+      Finish(flights_.front());
+      outbox_.CountDropped();
+    }
+    ForgetFirst();
+  }
+  SayDropped();
+}
+
+void Sender::SayDropped() {
+  const uint64_t dropped = outbox_.dropped();
+  if (dropped == said_dropped_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_said_) return;
+  log::Warning("outbox=dropping effects={} because={}", dropped - said_dropped_,
+               log::Quoted("it is full, and outbox.when_full says so"));
+  said_dropped_ = dropped;
+  next_said_ = now + kSayDroppedEvery;
+}
+
 bool Sender::SendWaiting() {
   for (; waiting_from_ < flights_.size(); ++waiting_from_) {
     Flight& flight = flights_[waiting_from_];
@@ -295,17 +319,19 @@ void Sender::Finish(Flight& flight) {
 }
 
 void Sender::ForgetFinished() {
-  while (!flights_.empty() && flights_.front().is_done && waiting_from_ > 0) {
-    const Flight& flight = flights_.front();
-    const bool is_reported =
-        options_.on_done && flight.kind != EffectKind::kDeadLetter && !flight.has_more;
-    if (is_reported) {
-      if (done_.empty()) done_since_ = std::chrono::steady_clock::now();
-      done_.push_back(flight.id);
-    }
-    flights_.pop_front();
-    --waiting_from_;
+  while (!flights_.empty() && flights_.front().is_done && waiting_from_ > 0) ForgetFirst();
+}
+
+void Sender::ForgetFirst() {
+  const Flight& flight = flights_.front();
+  const bool is_reported =
+      options_.on_done && flight.kind != EffectKind::kDeadLetter && !flight.has_more;
+  if (is_reported) {
+    if (done_.empty()) done_since_ = std::chrono::steady_clock::now();
+    done_.push_back(flight.id);
   }
+  flights_.pop_front();
+  if (waiting_from_ > 0) --waiting_from_;
 }
 
 void Sender::ReportDone(bool is_last) {

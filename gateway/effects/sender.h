@@ -95,6 +95,9 @@ class Sender {
   void Send();
   bool SendStatus();
   void TakeBatch();
+  // At the bound, if it is to be so.
+  void DropOldest();
+  void SayDropped();
   // Sends what is not on its way, in order. False if it could not go on.
   bool SendWaiting();
   bool SendOne(Flight& flight);
@@ -104,6 +107,7 @@ class Sender {
   void CountRefused();
   void Finish(Flight& flight);
   void ForgetFinished();
+  void ForgetFirst();
   void ReportDone(bool is_last);
   void Rest();
   void SayGoodbye();
@@ -137,6 +141,8 @@ class Sender {
   mqtt::Backoff backoff_;
   std::chrono::steady_clock::time_point connected_at_{};
   std::chrono::steady_clock::time_point next_refresh_{};
+  uint64_t said_dropped_ = 0;
+  std::chrono::steady_clock::time_point next_said_{};
   bool has_failed_ = false;  // so that a broker that stays away is one line in the log
   std::chrono::steady_clock::time_point next_attempt_{};
   std::jthread thread_;

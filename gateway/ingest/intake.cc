@@ -26,13 +26,13 @@ uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.
 }  // namespace
 
 Intake::Intake(const twin::World& world, std::vector<Plan> plans, route::Router router,
-               journal::Sequencer& sequencer, const effects::Outbox* outbox,
+               journal::Sequencer& sequencer, const effects::Backlog* backlog,
                effects::Sink& dead_letters, const Clock& clock, IntakeOptions options)
     : world_(world),
       plans_(std::move(plans)),
       router_(std::move(router)),
       sequencer_(sequencer),
-      outbox_(outbox),
+      backlog_(backlog),
       dead_letters_(dead_letters),
       clock_(clock),
       options_(options) {
@@ -253,19 +253,19 @@ std::optional<Refused> Intake::AddReading(const codec::Reading& reading,
 }
 
 bool Intake::IsOver() const {
-  return (outbox_ != nullptr && outbox_->is_over()) || sequencer_.lag() > options_.lag_max;
+  return (backlog_ != nullptr && backlog_->is_over()) || sequencer_.lag() > options_.lag_max;
 }
 
 bool Intake::HasRecovered() const {
-  const bool has_sent = outbox_ == nullptr || outbox_->bytes() <= outbox_->bytes_max() / 2;
+  const bool has_sent = backlog_ == nullptr || backlog_->has_recovered();
   return has_sent && sequencer_.lag() <= options_.lag_max / 2;
 }
 
 std::optional<Refused> Intake::AwaitRoom() {
   while (IsOver()) {
     if (options_.drops_on_overload) {
-      return Refused{Refusal::kOverload, outbox_ != nullptr && outbox_->is_over()
-                                             ? "the outbox is full"
+      return Refused{Refusal::kOverload, backlog_ != nullptr && backlog_->is_over()
+                                             ? backlog_->why_over()
                                              : "more than journal.lag_max waits to be applied"};
     }
     const auto now = std::chrono::steady_clock::now();

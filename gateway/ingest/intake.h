@@ -12,8 +12,8 @@
 #include "gateway/base/refusal.h"
 #include "gateway/base/stats.h"
 #include "gateway/codec/envelope.h"
+#include "gateway/effects/backlog.h"
 #include "gateway/effects/effect.h"
-#include "gateway/effects/outbox.h"
 #include "gateway/journal/sequencer.h"
 #include "gateway/mqtt/client.h"
 #include "gateway/route/router.h"
@@ -62,8 +62,8 @@ class Intake {
  public:
   // plans[i] belongs to world.routes[i] and to template i of the router. All outlive the intake.
   Intake(const twin::World& world, std::vector<Plan> plans, route::Router router,
-         journal::Sequencer& sequencer, const effects::Outbox* outbox, effects::Sink& dead_letters,
-         const Clock& clock, IntakeOptions options);
+         journal::Sequencer& sequencer, const effects::Backlog* backlog,
+         effects::Sink& dead_letters, const Clock& clock, IntakeOptions options);
 
   // One thread at a time. Waits while too much is to be applied or to be sent, unless told to drop.
   // Ends the process if the journal can't be written: the message stays with the broker.
@@ -105,7 +105,7 @@ class Intake {
   const std::vector<Plan> plans_;
   const route::Router router_;
   journal::Sequencer& sequencer_;
-  const effects::Outbox* const outbox_;
+  const effects::Backlog* const backlog_;
   effects::Sink& dead_letters_;
   const Clock& clock_;
   const IntakeOptions options_;

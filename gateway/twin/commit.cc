@@ -91,6 +91,7 @@ void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const In
               .first = record.record_time(),
               .last = record.record_time()};
   }
+  alert->severities |= effects::SeverityBit(alert->severity);
   stats.alerts_raised[alert->severity].Add();
   SendAlert(record, twin, *alert, false);
 }
@@ -123,11 +124,13 @@ void Engine::SendAlert(const journal::RecordView& record, const Twin& twin, cons
                        .count = alert.count,
                        .properties = alert.properties},
                       payload_);
-  if (!is_cleared) {
-    Send({.id = id, .kind = effects::EffectKind::kAlert, .is_retained = true}, record);
-    return;
-  }
-  Send({.id = id, .kind = effects::EffectKind::kAlert, .has_more = true}, record);
+  Send({.id = id,
+        .kind = effects::EffectKind::kAlert,
+        .is_retained = !is_cleared,
+        .has_more = is_cleared,
+        .severities = alert.severities},
+       record);
+  if (!is_cleared) return;
   // The retained message goes, so that who comes later does not see an alert that is over.
   payload_.clear();
   Send({.id = id, .kind = effects::EffectKind::kAlert, .is_retained = true}, record);
@@ -148,6 +151,7 @@ void Engine::RenderAlertTopic(uint16_t model, const Twin& twin, const Alert& ale
 
 void Engine::Send(effects::Effect effect, const journal::RecordView& record) {
   effect.model = record.model();
+  effect.key_hash = record.key_hash();
   effect.decided = record.record_time();
   effect.twin = record.id();
   effect.topic = topic_;

@@ -16,6 +16,7 @@ namespace gemel::twin {
 struct Alert {
   EffectId id;  // of the record and effect that raised it
   uint32_t severity = 0;
+  uint8_t severities = 0;  // that it has had, this one included: effects::SeverityBit
   std::string code;
   std::string message;
   std::string properties;  // JSON object, as of the last raise

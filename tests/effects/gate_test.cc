@@ -128,6 +128,28 @@ TEST_F(GateTest, BothMessagesOfWhatIsDoneAreDroppedWheneverItIsSaid) {
   EXPECT_THAT(through_.effects, IsEmpty());
 }
 
+TEST_F(GateTest, EachSinkIsDoneWithAnEffectForItself) {
+  const auto append = [this](std::string_view webhook) {
+    gate_.Append({.id = {1, 0}, .topic = "t", .payload = webhook, .webhook = webhook});
+  };
+  gate_.MarkDone({1, 0}, "chat");
+  for (const char* webhook : {"", "chat", "pager"}) append(webhook);
+  gate_.MarkDone({1, 0});
+  gate_.MarkDone({2, 0}, "pager");
+  gate_.Restore({.id = {2, 0}, .topic = "t", .payload = "chat", .webhook = "chat"});
+  EXPECT_EQ(gate_.Open(kDecided), 2u);
+  EXPECT_THAT(through_.effects, ElementsAre("1.0 t pager", "2.0 t chat"));
+}
+
+// Saved for one sink, an effect is still decided anew for another.
+TEST_F(GateTest, WhatWasRestoredForOneSinkIsNotDecidedTwiceForThatOneOnly) {
+  gate_.Restore({.id = {1, 0}, .topic = "t", .payload = "saved", .webhook = "pager"});
+  gate_.Append({.id = {1, 0}, .topic = "t", .payload = "decided", .webhook = "pager"});
+  gate_.Append({.id = {1, 0}, .topic = "t", .payload = "decided"});
+  EXPECT_EQ(gate_.Open(kDecided), 2u);
+  EXPECT_THAT(through_.effects, ElementsAre("1.0 t decided", "1.0 t saved"));
+}
+
 TEST_F(GateTest, SaidTwiceItIsDoneOnce) {
   Append(1);
   gate_.MarkDone({1, 0});

@@ -88,6 +88,30 @@ TEST_F(OutboxTest, DeadLettersBeyondTheirShareAreDroppedAndCounted) {
   EXPECT_EQ(outbox_.dead_letters_dropped(), 101u - all.size());
 }
 
+// The effects thread drops what it holds itself; here it is away, and the memory is bounded even
+// so.
+TEST_F(OutboxTest, ToldToDropTheOldestItHoldsNobodyAndStaysNearItsBound) {
+  Outbox outbox(8'000, parker_, WhenFull::kDropOldest);
+  for (uint64_t i = 1; i <= 100; ++i)
+    outbox.Append({.id = {i, 0}, .topic = "t", .payload = std::string(459, 'x')});  // 500 bytes
+  EXPECT_FALSE(outbox.is_over());
+  EXPECT_TRUE(outbox.has_recovered());
+  EXPECT_TRUE(outbox.must_drop());
+  EXPECT_LE(outbox.bytes(), 9'000u + 500u);
+  EXPECT_EQ(outbox.effects() + outbox.dropped(), 100u);
+  const std::vector<std::byte> waiting = outbox.Waiting();
+  BatchReader reader(waiting);
+  Effect first;
+  size_t bytes = 0;
+  ASSERT_TRUE(reader.Next(first, bytes));
+  EXPECT_EQ(first.id.lsn, outbox.dropped() + 1);
+  const auto all = TakeAll(outbox);
+  EXPECT_EQ(all.front().id.lsn, outbox.dropped() + 1);
+  EXPECT_EQ(all.back().id.lsn, 100u);
+  EXPECT_EQ(all.size() + outbox.dropped(), 100u);
+  EXPECT_EQ(outbox.bytes(), 0u);
+}
+
 TEST_F(OutboxTest, SeveralThreadsAppendAndEachKeepsItsOrder) {
   constexpr uint64_t kEach = 5'000;
   std::vector<std::jthread> threads;

@@ -1,5 +1,6 @@
 #include "gateway/effects/sender.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -423,6 +424,49 @@ TEST_F(SenderTest, WhatIsNotAcknowledgedCanBeCopiedWhereverItIs) {
   publisher_.SetReachable(true);
   EXPECT_TRUE(sender_.DrainAndStop(kPatience));
   EXPECT_TRUE(sender_.Unacknowledged().empty());
+}
+
+// Which are on their way or wait, and are as good as acknowledged then.
+TEST(SenderBoundTest, ToldToDropTheOldestItSendsTheNewestAndReportsTheOthersAsDone) {
+  ManualClock clock{Time{seconds{1'000}}};
+  Parker parker;
+  Outbox outbox(5'000, parker, WhenFull::kDropOldest);
+  mqtt::FakePublisher publisher;
+  publisher.SetReachable(false);
+  std::vector<Lsn> done;
+  Sender sender(outbox, parker, publisher, clock,
+                {.status_topic = "status",
+                 .offline_status = "offline",
+                 .models = 1,
+                 .reconnect_min = milliseconds(1),
+                 .reconnect_max = milliseconds(5),
+                 .on_done = [&](std::span<const EffectId> effects) {
+                   for (const EffectId& id : effects) done.push_back(id.lsn);
+                   return true;
+                 }});
+  sender.Start();
+  for (Lsn lsn = 1; lsn <= 100; ++lsn) {
+    outbox.Append({.id = {lsn, 0},
+                   .kind = EffectKind::kAlert,
+                   .topic = std::to_string(lsn),
+                   .payload = std::string(457, 'x')});
+    outbox.Flush();
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (!outbox.is_empty() && std::chrono::steady_clock::now() < until)
+      std::this_thread::yield();
+  }
+  publisher.SetReachable(true);
+  EXPECT_TRUE(sender.DrainAndStop(kPatience));
+  std::vector<std::string> topics;
+  for (const mqtt::Outbound& message : publisher.published()) {
+    if (message.topic != "status") topics.push_back(message.topic);
+  }
+  EXPECT_THAT(topics, ElementsAre("91", "92", "93", "94", "95", "96", "97", "98", "99", "100"));
+  EXPECT_EQ(outbox.dropped(), 90u);
+  EXPECT_EQ(outbox.bytes(), 0u);
+  std::ranges::sort(done);
+  ASSERT_EQ(done.size(), 100u);
+  EXPECT_EQ(done.back(), 100u);
 }
 
 }  // namespace

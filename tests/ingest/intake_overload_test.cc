@@ -40,7 +40,7 @@ TEST(IntakeOverloadTest, WithDropAFullOutboxIsCountedAndSaid) {
   mill.Send("lab/x", "{}");
   EXPECT_TRUE(mill.Drain().empty());
   EXPECT_EQ(mill.refused(Refusal::kOverload), 1u);
-  EXPECT_EQ(mill.Letters().at(0).error, "the outbox is full");
+  EXPECT_EQ(mill.Letters().at(0).error, "the outbox is full: the broker takes effects too slowly");
 }
 
 // As if a journal had handed this to a shard, which has not applied it yet.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/config/config.h"
+#include "gateway/effects/outbox.h"
 #include "gateway/ingest/intake.h"
 #include "gateway/twin/engine.h"
 

@@ -100,6 +100,24 @@ TEST_F(EngineAlertTest, AClearedAlertIsSaidOnceAndItsTopicEmptied) {
   EXPECT_TRUE(lab_.Take().empty());
 }
 
+// By these webhooks choose: an alert that was once major is told to those who want that to its end.
+TEST_F(EngineAlertTest, AMessageOfAnAlertSaysWhichSeveritiesItHasHad) {
+  Order("raise");
+  Order("minor");
+  Order("clear");
+  Order("minor");
+  const uint8_t major = effects::SeverityBit(GEMEL_MAJOR);
+  const uint8_t minor = effects::SeverityBit(GEMEL_MINOR);
+  std::vector<uint8_t> severities;
+  for (const Kept& sent : lab_.Take()) {
+    severities.push_back(sent.severities);
+    EXPECT_EQ(sent.key_hash, HashKey("probe", "x"));
+  }
+  EXPECT_EQ(severities, (std::vector<uint8_t>{major, 0, static_cast<uint8_t>(major | minor),
+                                              static_cast<uint8_t>(major | minor), 0, minor}))
+      << "what only empties a topic says nothing";
+}
+
 TEST_F(EngineAlertTest, RaisedAfterAClearItIsAnotherAlert) {
   const Lsn first = Order("raise");
   Order("clear");

@@ -28,7 +28,8 @@ Route MakeRoute(const model::Model& model, const std::string& name) {
 void KeptSink::Append(const effects::Effect& effect) {
   const std::lock_guard lock(mutex_);
   kept_.push_back({effect.id, effect.kind, effect.is_retained, effect.lifetime,
-                   std::string(effect.topic), std::string(effect.payload)});
+                   std::string(effect.topic), std::string(effect.payload), effect.severities,
+                   effect.key_hash});
 }
 
 std::vector<Kept> KeptSink::Take() {

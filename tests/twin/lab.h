@@ -20,6 +20,8 @@ struct Kept {
   Duration lifetime{0};
   std::string topic;
   std::string payload;
+  uint8_t severities = 0;
+  uint64_t key_hash = 0;
 };
 
 // Keeps what is sent to it. Any thread.
