@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include <algorithm>
+#include <iterator>
 #include <latch>
 #include <thread>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "gateway/playback/why.h"
 #include "gateway/store/bases.h"
 #include "gateway/version.h"
+#include "gateway/webhooks.h"
 
 namespace gemel {
 namespace {
@@ -45,6 +47,8 @@ constexpr const char* kOffline = R"({"state":"offline"})";
 constexpr std::chrono::milliseconds kIntakePatienceMax{15'000};
 constexpr std::chrono::milliseconds kDrainPoll{10};
 constexpr std::chrono::minutes kBasesApartMin{1};
+// How long a stop waits for webhooks, whose alerts are kept for the next start in any case.
+constexpr std::chrono::milliseconds kWebhookPatience{2'000};
 
 int64_t Milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
@@ -53,7 +57,12 @@ int64_t Milliseconds(Time time) {
 }  // namespace
 
 Gateway::Gateway(config::Config config)
-    : config_(std::move(config)), outbox_(kOutboxBytesMax, effects_parker_), gate_(outbox_) {}
+    : config_(std::move(config)),
+      outbox_(config_.outbox.size, effects_parker_, ToWhenFull(config_.outbox.when_full)),
+      webhooks_(WebhooksOf(config_), clock_),
+      sinks_(outbox_, webhooks_),
+      gate_(sinks_),
+      fanout_(gate_, FiltersOf(config_)) {}
 
 Gateway::~Gateway() {
   if (shards_) Stop(std::chrono::milliseconds(0));
@@ -75,6 +84,7 @@ Status Gateway::Start() {
   GEMEL_TRY(RecoverTwins());
   PublishStatus();
   sender_->Start();
+  webhooks_.Start([this](auto webhook, auto effects) { return RecordEnded(webhook, effects); });
   log::Info("epoch={} models={} routes={} shards={} http={}", epoch_->number(),
             compiled_->world.models.size(), compiled_->world.routes.size(), shards_->size(),
             server_->address());
@@ -87,7 +97,8 @@ Status Gateway::Start() {
       *store_,
       store::Store::Sources{.sequencer = *sequencer_,
                             .journal = *journal_,
-                            .effects = [this] { return sender_->Unacknowledged(); }},
+                            .effects = [this] { return sender_->Unacknowledged(); },
+                            .webhook_effects = [this] { return WaitingForWebhooks(); }},
       store::SnapshotOptions{.every = config_.store.snapshot_every,
                              .on_durable = [this](Lsn checkpoint) { DropSegments(checkpoint); }});
   is_started_.store(true, std::memory_order_release);
@@ -106,15 +117,18 @@ Status Gateway::RecoverTwins() {
                     config_.store.path.string(), highest >> kLsnCounterBits,
                     config_.journal.path.string(), epoch_->number()));
   }
+  GEMEL_TRY(EnrolWebhooks());
   shards_->Start(*sequencer_);
   const journal::Catalog catalog = store::CatalogOf(compiled_->world);
-  GEMEL_TRY_LET(const store::Recovered recovered,
-                store::Recover({.journal = config_.journal.path,
-                                .checkpoint = restored.checkpoint,
-                                .newest = restored.highest_row,
-                                .on_done = [this](EffectId id) { gate_.MarkDone(id); },
-                                .attempts = attempts_.get()},
-                               catalog, symbols_, *sequencer_, *shards_, recovery_));
+  GEMEL_TRY_LET(
+      const store::Recovered recovered,
+      store::Recover(
+          {.journal = config_.journal.path,
+           .checkpoint = restored.checkpoint,
+           .newest = restored.highest_row,
+           .on_done = [this](EffectId id, std::string_view sink) { gate_.MarkDone(id, sink); },
+           .attempts = attempts_.get()},
+          catalog, symbols_, *sequencer_, *shards_, recovery_));
   GEMEL_TRY_LET(journal_, journal::Journal::Open({.folder = config_.journal.path,
                                                   .segment_bytes = config_.journal.segment_size,
                                                   .sync_every = config_.journal.sync_every},
@@ -123,6 +137,7 @@ Status Gateway::RecoverTwins() {
   const uint64_t unsent = gate_.Open(sequencer_->Now());
   GEMEL_TRY(SetAside(recovered.set_aside));
   has_recovered_ = true;
+  SayDropped();
   log::Info("recovered=true restored={} records={} twins={} unsent={}", restored.twins,
             recovered.records, twins(), unsent);
   if (recovered.torn_bytes > 0 || recovered.lost_segments > 0) {
@@ -161,6 +176,29 @@ Status Gateway::SetAside(const std::vector<store::SetAside>& records) {
   }
   told.wait();
   return Status::Ok();
+}
+
+Status Gateway::EnrolWebhooks() {
+  std::vector<std::string> names;
+  for (const config::Webhook& webhook : config_.webhooks) names.push_back(webhook.name);
+  GEMEL_TRY_LET(auto since, store_->EnrolWebhooks(names, MakeLsn(epoch_->number(), 0)));
+  sinks_.SetSince(std::move(since));
+  return Status::Ok();
+}
+
+void Gateway::SayDropped() const {
+  for (const auto& [name, effects] : sinks_.dropped()) {
+    log::Warning("webhook=gone name={} dropped={} because={}", log::Quoted(name), effects,
+                 log::Quoted("these alerts were decided when the configuration had another webhook "
+                             "of this name, or none"));
+  }
+}
+
+store::Store::WebhookEffects Gateway::WaitingForWebhooks() const {
+  store::Store::WebhookEffects all;
+  for (const auto& outbox : webhooks_.outboxes())
+    std::ranges::copy(outbox->Waiting(), std::back_inserter(all));
+  return all;
 }
 
 void Gateway::DropSegments(Lsn checkpoint) {
@@ -214,14 +252,23 @@ std::string Gateway::WhyHeld() const {
   // While the last segment has room for what is on its way.
   if (const Status failure = journal_->spare_failure(); !failure.ok()) return failure.message();
   if (!intake_->is_overloaded() || intake_->HasRecovered()) return "";
-  return outbox_.is_over() ? "the outbox is full: the broker takes effects too slowly"
-                           : "more than journal.lag_max waits to be applied";
+  return sinks_.is_over() ? sinks_.why_over() : "more than journal.lag_max waits to be applied";
 }
 
 bool Gateway::RecordDone(std::span<const EffectId> effects) {
   std::string payload;
   journal::EncodeSent(effects, payload);
-  journal::Record record{.kind = journal::RecordKind::kEffectsSent, .payload = payload};
+  return AppendNote({.kind = journal::RecordKind::kEffectsSent, .payload = payload});
+}
+
+bool Gateway::RecordEnded(std::string_view webhook, std::span<const effects::EndedEffect> effects) {
+  std::string payload;
+  journal::EncodeOutcomes(effects, payload);
+  return AppendNote(
+      {.kind = journal::RecordKind::kEffectOutcome, .id = webhook, .payload = payload});
+}
+
+bool Gateway::AppendNote(journal::Record record) {
   const auto outcome = sequencer_->Append({&record, 1});
   if (outcome == journal::Sequencer::Outcome::kFailed) EndProcess(sequencer_->failure());
   return outcome == journal::Sequencer::Outcome::kAppended;
@@ -242,12 +289,13 @@ void Gateway::MakeParts() {
                              .reconnect_max = config_.mqtt.reconnect_max,
                              .refresh_status = [this] { PublishStatus(); },
                              .on_done = [this](auto effects) { return RecordDone(effects); }});
-  shards_ = std::make_unique<twin::ShardSet>(world, gate_, config_.shards, config_.limits.mailbox);
+  shards_ =
+      std::make_unique<twin::ShardSet>(world, fanout_, config_.shards, config_.limits.mailbox);
   for (uint32_t shard = 0; shard < shards_->size(); ++shard)
     shards_->engine(shard).NoteIn(attempts_->slot(shard));
   sequencer_ = std::make_unique<journal::Sequencer>(epoch_->number(), clock_, shards_->inboxes());
   intake_ = std::make_unique<ingest::Intake>(
-      world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &outbox_,
+      world, std::move(compiled_->plans), std::move(compiled_->router), *sequencer_, &sinks_,
       outbox_, clock_,
       ingest::IntakeOptions{
           .payload_bytes_max = config_.limits.payload_max,
@@ -270,6 +318,7 @@ Status Gateway::StartHttp() {
       .intake = [this] { return IntakeCounts(); },
       .storage = [this] { return StorageCounts(); },
       .sender = &sender_->stats(),
+      .webhooks = webhooks_.outboxes(),
       .version = kVersion,
       .why = [this](EffectId alert, size_t records) { return Why(alert, records); }};
   GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host,
@@ -308,6 +357,7 @@ bool Gateway::Stop(std::chrono::milliseconds patience) {
   if (receiver_) receiver_->Stop();
   while (sequencer_ && sequencer_->lag() > 0) sequencer_->WaitForRoom(kDrainPoll);
   const bool is_drained = !sender_ || sender_->DrainAndStop(patience);
+  webhooks_.Stop(std::min(patience, kWebhookPatience));
   if (snapshots_) snapshots_->Stop();
   if (shards_) shards_->DrainAndStop();
   snapshots_.reset();
@@ -347,7 +397,7 @@ http::Readiness Gateway::readiness() const {
   if (!is_receiving_.load()) return {false, "not connected and subscribed to the broker"};
   if (!sender_->is_connected())
     return {false, "the publishing client is not connected to the broker"};
-  if (outbox_.is_over()) return {false, "the outbox is full: the broker takes effects too slowly"};
+  if (sinks_.is_over()) return {false, sinks_.why_over()};
   return {true, ""};
 }
 

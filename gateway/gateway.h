@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/admission.h"
@@ -18,9 +19,12 @@
 #include "gateway/base/symbols.h"
 #include "gateway/compile.h"
 #include "gateway/config/config.h"
+#include "gateway/effects/fanout.h"
 #include "gateway/effects/gate.h"
 #include "gateway/effects/outbox.h"
 #include "gateway/effects/sender.h"
+#include "gateway/effects/sinks.h"
+#include "gateway/effects/webhook_sender.h"
 #include "gateway/http/api.h"
 #include "gateway/http/server.h"
 #include "gateway/ingest/intake.h"
@@ -86,6 +90,12 @@ class Gateway {
   std::string WhyHeld() const;
   Result<std::string> Why(EffectId alert, size_t records);
   bool RecordDone(std::span<const EffectId> effects);
+  bool RecordEnded(std::string_view webhook, std::span<const effects::EndedEffect> effects);
+  // False if it can't be appended now; ends the process if the disk fails.
+  bool AppendNote(journal::Record record);
+  Status EnrolWebhooks();
+  void SayDropped() const;
+  store::Store::WebhookEffects WaitingForWebhooks() const;
   Status StartHttp();
   http::IntakeCounts IntakeCounts() const;
   http::StorageCounts StorageCounts() const;
@@ -97,8 +107,12 @@ class Gateway {
   Symbols symbols_;
   std::optional<Compiled> compiled_;
   Parker effects_parker_;
+  // In the order of the way back: a model's effects go to the last of them first.
   effects::Outbox outbox_;
+  effects::WebhookSender webhooks_;
+  effects::Sinks sinks_;
   effects::Gate gate_;
+  effects::Fanout fanout_;
   store::RecoveryProgress recovery_;
   std::atomic<bool> has_recovered_{false};
   std::atomic<bool> is_started_{false};  // all parts are there, for threads of HTTP

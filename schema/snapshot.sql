@@ -1,5 +1,5 @@
 -- The twins' database (store.path), as `sqlite3 gemel.db .schema` shows it. Written by one gateway in one
--- transaction a snapshot, in WAL mode; any number of others may read. PRAGMA user_version is 1,
+-- transaction a snapshot, in WAL mode; any number of others may read. PRAGMA user_version is 2,
 -- application_id is 0x47454D4C.
 --
 -- The last column of each row, gemel_crc, is CRC-32C (RFC 3720, B.4) of the table's name and the row's
@@ -26,6 +26,16 @@ CREATE TABLE gemel_outbox (position INTEGER PRIMARY KEY, lsn INTEGER, ordinal IN
                            decided_us INTEGER,    -- record time, microseconds since 1970
                            lifetime_us INTEGER,   -- from then on; 0: it never expires
                            topic TEXT, payload TEXT, gemel_crc INTEGER);
+
+-- Alerts that have not ended at their webhook. The broker and each webhook wait for themselves.
+CREATE TABLE gemel_webhook_outbox (position INTEGER PRIMARY KEY, webhook TEXT, lsn INTEGER,
+                                   ordinal INTEGER,
+                                   key_hash INTEGER,     -- of the twin, as in gemel_deletions
+                                   decided_us INTEGER, lifetime_us INTEGER, payload TEXT,
+                                   gemel_crc INTEGER);
+
+-- The webhooks of the last start: each gets alerts of the record `since` and later ones.
+CREATE TABLE gemel_webhooks (name TEXT PRIMARY KEY, since INTEGER, gemel_crc INTEGER) WITHOUT ROWID;
 
 -- And a table a model, under its name. For the model `meter` with a telemetry field litres (double) and a
 -- field is_leaking (bool) of its own:

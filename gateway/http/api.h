@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,10 @@
 #include "gateway/sdk/types.hpp"
 #include "gateway/twin/shard_set.h"
 #include "gateway/twin/world.h"
+
+namespace gemel::effects {
+class WebhookOutbox;
+}
 
 namespace gemel::http {
 
@@ -53,6 +59,7 @@ struct Sources {
   std::function<IntakeCounts()> intake;          // empty: none is shown
   std::function<StorageCounts()> storage;        // empty: none is shown
   const effects::SenderStats* sender = nullptr;  // nullptr: none is shown
+  std::span<const std::unique_ptr<effects::WebhookOutbox>> webhooks;
   std::string version;
   // The story of an alert, as JSON, with so many of the messages before it. Reads the journal, so
   // it may take seconds; empty: there is none.

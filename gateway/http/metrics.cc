@@ -9,6 +9,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "gateway/effects/payload.h"
+#include "gateway/effects/webhook_outbox.h"
 
 namespace gemel::http {
 namespace {
@@ -173,6 +174,9 @@ void AddProcess(const Sources& sources, Families& out) {
   out.Value({}, Number(sources.outbox.effects()));
   out.Add("outbox_bytes", "The same in bytes.", MetricType::Gauge);
   out.Value({}, Number(sources.outbox.bytes()));
+  out.Add("outbox_dropped_total", "Effects that were dropped because the outbox was full.",
+          MetricType::Counter);
+  out.Value({}, Number(sources.outbox.dropped()));
   out.Add("dead_letters_dropped_total", "Dead letters beyond their share of the outbox.",
           MetricType::Counter);
   out.Value({}, Number(sources.outbox.dead_letters_dropped()));
@@ -191,6 +195,36 @@ void AddProcess(const Sources& sources, Families& out) {
   }
   out.Add("build_info", "1, with the version of the gateway.", MetricType::Gauge);
   out.Value({{"version", sources.version}}, 1);
+}
+
+// What webhooks have not got yet, and what became of the rest.
+void AddWebhooks(const Sources& sources, Families& out) {
+  const auto add = [&](std::string name, std::string help, MetricType type, const auto& read) {
+    out.Add(std::move(name), std::move(help), type);
+    for (const auto& outbox : sources.webhooks)
+      out.Value({{"webhook", outbox->name()}}, Number(read(*outbox)));
+  };
+  using effects::EffectOutcome;
+  using effects::WebhookOutbox;
+  add("webhook_effects", "Alerts that wait for a webhook.", MetricType::Gauge,
+      [](const WebhookOutbox& outbox) { return outbox.effects(); });
+  add("webhook_bytes", "The same in bytes.", MetricType::Gauge,
+      [](const WebhookOutbox& outbox) { return outbox.bytes(); });
+  add("webhook_retries_total", "Attempts that failed and are repeated.", MetricType::Counter,
+      [](const WebhookOutbox& outbox) { return outbox.retries(); });
+  out.Add(
+      "webhook_deliveries_total",
+      "Alerts that have ended at a webhook: delivered, failed (it will never take them), expired "
+      "(not delivered within retry_for), or dropped (its outbox was full).",
+      MetricType::Counter);
+  for (const auto& outbox : sources.webhooks) {
+    for (const auto outcome : {EffectOutcome::kDelivered, EffectOutcome::kFailed,
+                               EffectOutcome::kExpired, EffectOutcome::kDropped}) {
+      out.Value(
+          {{"webhook", outbox->name()}, {"outcome", std::string(effects::OutcomeName(outcome))}},
+          Number(outbox->ended(outcome)));
+    }
+  }
 }
 
 void AddStorage(const StorageCounts& storage, Families& out) {
@@ -235,6 +269,7 @@ std::string MetricsText(const Sources& sources) {
   out.Histogram({{"stage", "decode"}}, Stage(sources, &ModelStats::decode_ticks));
   out.Histogram({{"stage", "model"}}, Stage(sources, &ModelStats::model_ticks));
   if (sources.storage) AddStorage(sources.storage(), out);
+  if (!sources.webhooks.empty()) AddWebhooks(sources, out);
   AddProcess(sources, out);
   return out.Text();
 }

@@ -89,7 +89,16 @@ class Replayer {
     if (view.lsn() <= source_.checkpoint) return Status::Ok();
     if (view.kind() == journal::RecordKind::kEffectsSent) {
       ++recovered_.records;
-      if (source_.on_done) journal::ForEachSent(view.payload(), source_.on_done);
+      if (source_.on_done)
+        journal::ForEachSent(view.payload(), [this](EffectId id) { source_.on_done(id, ""); });
+      return Status::Ok();
+    }
+    if (view.kind() == journal::RecordKind::kEffectOutcome) {
+      ++recovered_.records;
+      if (!source_.on_done) return Status::Ok();
+      journal::ForEachOutcome(view.payload(), [&](const journal::EndedEffect& ended) {
+        source_.on_done(ended.id, view.id());
+      });
       return Status::Ok();
     }
     if (!journal::IsOfTwin(view.kind()) || skipped_.contains(view.lsn())) return Status::Ok();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "gateway/base/status.h"
@@ -59,8 +60,9 @@ struct RecoverySource {
   bool is_ours = true;
   // Which records are applied; empty for all.
   std::function<bool(const journal::RecordView& record)> wants;
-  // Told of each effect that the journal says is done with; may be empty.
-  std::function<void(EffectId effect)> on_done;
+  // Told of each effect that the journal says is done with, and at which webhook; at the broker
+  // where that is empty. May be empty.
+  std::function<void(EffectId effect, std::string_view webhook)> on_done;
   // Which records the process has died in; may be none.
   journal::Attempts* attempts = nullptr;
 };

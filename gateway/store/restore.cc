@@ -116,7 +116,19 @@ Status Store::RestoreEffects(effects::Gate& gate) {
                   return Status::Ok();
                 }));
   has_effects_ = sum.rows > 0;
-  return Status::Ok();
+  return RestoreAll(kWebhookOutbox,
+                    [&](const sqlite::Statement& row) {
+                      gate.Restore({.id = {static_cast<Lsn>(row.integer(2)),
+                                           static_cast<uint32_t>(row.integer(3))},
+                                    .kind = effects::EffectKind::kAlert,
+                                    .key_hash = static_cast<uint64_t>(row.integer(4)),
+                                    .decided = Time{Duration{row.integer(5)}},
+                                    .lifetime = Duration{row.integer(6)},
+                                    .payload = row.text(7),
+                                    .webhook = row.text(1)});
+                      return Status::Ok();
+                    })
+      .status();
 }
 
 effects::Effect Store::EffectOf(const sqlite::Statement& row) const {

@@ -28,7 +28,12 @@ constexpr const char* kMigrations[] = {
        CREATE TABLE gemel_outbox (position INTEGER PRIMARY KEY, lsn INTEGER, ordinal INTEGER,
                                   kind INTEGER, model TEXT, is_retained INTEGER,
                                   has_more INTEGER, decided_us INTEGER, lifetime_us INTEGER,
-                                  topic TEXT, payload TEXT, gemel_crc INTEGER);)"};
+                                  topic TEXT, payload TEXT, gemel_crc INTEGER);)",
+    R"(CREATE TABLE gemel_webhooks (name TEXT PRIMARY KEY, since INTEGER, gemel_crc INTEGER)
+           WITHOUT ROWID;
+       CREATE TABLE gemel_webhook_outbox (position INTEGER PRIMARY KEY, webhook TEXT, lsn INTEGER,
+                                          ordinal INTEGER, key_hash INTEGER, decided_us INTEGER,
+                                          lifetime_us INTEGER, payload TEXT, gemel_crc INTEGER);)"};
 constexpr int64_t kVersion = std::size(kMigrations);
 
 }  // namespace
@@ -91,6 +96,7 @@ Result<Saved> Store::Save(const Sources& sources) {
     // Whatever was written last may not be there: everything is written anew.
     for (Table& table : tables_) table.is_current = false;
     has_effects_ = true;
+    webhook_rows_.reset();
     has_deletions_ = true;
     if (!MarkAllDirty()) return Unavailable("the shards have ended");
   }
@@ -118,11 +124,14 @@ Result<Saved> Store::SaveInTransaction(const Sources& sources) {
     GEMEL_TRY(SaveShard(shard, sources, saved));
   CrashPoint("store.scanned");
   const std::vector<effects::OwnedEffect> effects = sources.effects();
-  saved.effects = effects.size();
+  WebhookEffects webhook_effects;
+  if (sources.webhook_effects) webhook_effects = sources.webhook_effects();
+  saved.effects = effects.size() + webhook_effects.size();
   // So also through every record that a copied row or an effect comes from: the database must never
   // be ahead of the journal.
   GEMEL_TRY(sources.journal.Sync());
   GEMEL_TRY(WriteEffects(effects));
+  GEMEL_TRY(WriteWebhookEffects(webhook_effects));
   GEMEL_TRY(WriteCheckpoints());
   GEMEL_TRY(WriteDeletions());
   for (const Table& table : tables_)

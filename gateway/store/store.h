@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gateway/base/lsn.h"
@@ -53,7 +54,13 @@ class Store {
   // field's new type fits no rule. REQUIRES: called once, before the shards are started and
   // anything is saved
   Result<Restored> Restore(effects::Gate& gate);
+  // From which record on each of these webhooks gets alerts: one that was not there at the last
+  // start gets those of `next` and later ones, so that it is not told of what was before it. Others
+  // are forgotten. Survives a loss of power when it returns. REQUIRES: after Restore
+  Result<std::map<std::string, Lsn, std::less<>>> EnrolWebhooks(
+      const std::vector<std::string>& names, Lsn next);
 
+  using WebhookEffects = std::vector<std::shared_ptr<const effects::OwnedEffect>>;
   struct Sources {
     journal::Sequencer& sequencer;
     journal::Journal& journal;
@@ -61,6 +68,8 @@ class Store {
     std::function<std::vector<effects::OwnedEffect>()> effects;
     // Told on a shard's thread how long a slice has held it; may be empty.
     std::function<void(std::chrono::nanoseconds)> on_slice;
+    // Those that have not ended at their webhooks. May be empty.
+    std::function<WebhookEffects()> webhook_effects = {};
   };
   // Saves the twins that have changed since the last time, the effects that wait and how far each
   // shard was, all or nothing. Shards are held for slices of about 100 us. After a failure
@@ -73,6 +82,8 @@ class Store {
 
  private:
   static constexpr const char* kOutbox = "gemel_outbox";
+  static constexpr const char* kWebhookOutbox = "gemel_webhook_outbox";
+  static constexpr const char* kWebhooks = "gemel_webhooks";
   static constexpr const char* kCheckpoints = "gemel_checkpoints";
   static constexpr const char* kDeletions = "gemel_deletions";
   static constexpr const char* kTables = "gemel_tables";
@@ -105,6 +116,7 @@ class Store {
   Status RestoreCheckpoints(Restored& restored);
   Status RestoreDeletions(Restored& restored);
   Status RestoreEffects(effects::Gate& gate);
+  Status WriteWebhooks(const std::map<std::string, Lsn, std::less<>>& since);
   effects::Effect EffectOf(const sqlite::Statement& row) const;
   // Calls restore(row) for each row of a table, and checks that all are there that were written.
   Result<Sum> RestoreAll(const std::string& table,
@@ -121,6 +133,9 @@ class Store {
                     const std::vector<twin::TwinTable::Deleted>& deleted);
   Status WriteDeletions();
   Status WriteEffects(const std::vector<effects::OwnedEffect>& effects);
+  // Only what has changed since the last snapshot: a webhook may be away for hours.
+  Status WriteWebhookEffects(const WebhookEffects& effects);
+  Result<Row> InsertWebhookEffect(sqlite::Statement& insert, const effects::OwnedEffect& owned);
   Status WriteCheckpoints();
   Status WriteSum(const std::string& table, const std::string& fields, const Sum& sum);
   // Runs on the shard's thread, slice by slice, and waits for it. False once the shard has ended.
@@ -136,7 +151,11 @@ class Store {
   std::map<uint64_t, Lsn> deletions_;
   bool has_deletions_ = false;  // in the database
   bool has_effects_ = false;    // in the database
-  bool is_whole_ = true;        // what is dirty is all that has changed
+  // What gemel_webhook_outbox holds, by webhook and id; nothing if that is not known.
+  using WebhookKey = std::tuple<std::string, Lsn, uint32_t>;
+  std::optional<std::map<WebhookKey, Row>> webhook_rows_;
+  uint32_t next_webhook_row_ = 1;
+  bool is_whole_ = true;  // what is dirty is all that has changed
   TwinBatch batch_{kBatchBytes + kBatchBytes / 4};
   RowWriter writer_;
   std::function<void(std::chrono::nanoseconds)> on_slice_;

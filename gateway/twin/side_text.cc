@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/base/json_text.h"
+#include "gateway/effects/effect.h"
 
 namespace gemel::twin {
 namespace {
@@ -79,6 +80,8 @@ void WriteAlerts(const Side* side, std::string& out) {
     AppendNumber(alert.id.ordinal, out);
     out += R"(,"severity":)";
     AppendNumber(alert.severity, out);
+    out += R"(,"severities":)";
+    AppendNumber(uint32_t{alert.severities}, out);
     out += R"(,"code":)";
     AppendJsonText(alert.code, out);
     out += R"(,"message":)";
@@ -136,6 +139,7 @@ bool RestoreAlerts(std::string_view alerts, Twin& twin) {
       restored.push_back(
           {.id = {from.at("lsn").get<uint64_t>(), from.at("ordinal").get<uint32_t>()},
            .severity = from.at("severity").get<uint32_t>(),
+           .severities = from.value("severities", uint8_t{0}),  // which earlier versions lack
            .code = from.at("code").get<std::string>(),
            .message = from.at("message").get<std::string>(),
            .properties = from.at("properties").get<std::string>(),
@@ -144,6 +148,7 @@ bool RestoreAlerts(std::string_view alerts, Twin& twin) {
            .count = from.at("count").get<int64_t>()});
       const uint32_t severity = restored.back().severity;
       if (severity < GEMEL_CRITICAL || severity > GEMEL_INFO) return false;
+      restored.back().severities |= effects::SeverityBit(severity);
     }
   } catch (const nlohmann::json::exception&) {
     return false;

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "gateway/effects/webhook_outbox.h"
 #include "tests/http/fleet.h"
 
 namespace gemel::http {
@@ -65,6 +66,34 @@ TEST_F(MetricsTest, CountsWhatHappened) {
        }) {
     EXPECT_THAT(text, HasSubstr(line));
   }
+}
+
+TEST_F(MetricsTest, EachWebhookIsCountedByItsName) {
+  std::vector<std::unique_ptr<effects::WebhookOutbox>> webhooks;
+  for (const char* name : {"pager", "chat"}) {
+    webhooks.push_back(
+        std::make_unique<effects::WebhookOutbox>(name, effects::WebhookOutboxOptions{}, clock_));
+  }
+  for (uint64_t twin = 1; twin <= 3; ++twin)
+    webhooks[0]->Append({.key_hash = twin, .lifetime = std::chrono::hours(1)});
+  webhooks[0]->Finish(webhooks[0]->Next()->number, {.status = 204});
+  webhooks[0]->Finish(webhooks[0]->Next()->number, {.status = 500});
+  webhooks[0]->Report([](auto) { return true; });
+  Sources with_webhooks = sources();
+  with_webhooks.webhooks = webhooks;
+  const std::string text = MetricsText(with_webhooks);
+  for (const char* line : {
+           R"(gemel_webhook_effects{webhook="pager"} 2)",
+           R"(gemel_webhook_effects{webhook="chat"} 0)",
+           R"(gemel_webhook_retries_total{webhook="pager"} 1)",
+           R"(gemel_webhook_deliveries_total{webhook="pager",outcome="delivered"} 1)",
+           R"(gemel_webhook_deliveries_total{webhook="pager",outcome="expired"} 0)",
+           R"(gemel_webhook_deliveries_total{webhook="chat",outcome="delivered"} 0)",
+           R"(gemel_outbox_dropped_total 0)",
+       }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(Text(), testing::Not(HasSubstr("gemel_webhook"))) << "where there is none";
 }
 
 TEST_F(MetricsTest, AlertThatClearsIsNotActive) {

@@ -59,12 +59,13 @@ class Site {
   Result<Recovered> Recover(const journal::Catalog& catalog, Lsn checkpoint = kNoLsn,
                             Lsn newest = kNoLsn) {
     shards_.Start(sequencer_);
-    return store::Recover({.journal = folder_,
-                           .checkpoint = checkpoint,
-                           .newest = newest,
-                           .on_done = [this](EffectId id) { gate_.MarkDone(id); },
-                           .attempts = options_.attempts},
-                          catalog, probes.symbols, sequencer_, shards_, progress);
+    return store::Recover(
+        {.journal = folder_,
+         .checkpoint = checkpoint,
+         .newest = newest,
+         .on_done = [this](EffectId id, std::string_view sink) { gate_.MarkDone(id, sink); },
+         .attempts = options_.attempts},
+        catalog, probes.symbols, sequencer_, shards_, progress);
   }
   // As a gateway starts.
   Recovered Start(Lsn checkpoint = kNoLsn) {
@@ -119,6 +120,12 @@ class Site {
     std::string payload;
     journal::EncodeSkipped({&lsn, 1}, payload);
     Put({.kind = journal::RecordKind::kSkipped, .payload = payload});
+  }
+  // And this webhook is done with these.
+  void End(std::string_view webhook, std::span<const journal::EndedEffect> effects) {
+    std::string payload;
+    journal::EncodeOutcomes(effects, payload);
+    Put({.kind = journal::RecordKind::kEffectOutcome, .id = webhook, .payload = payload});
   }
   journal::Journal& journal() { return *journal_; }
   journal::Sequencer& sequencer() { return sequencer_; }

@@ -1,0 +1,198 @@
+// The real program, a real broker, and a webhook that takes alerts or does not. Killed, the gateway
+// posts what was not taken under the same id, and nothing twice that it has recorded.
+
+#include <atomic>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/mqtt/paho_publisher.h"
+#include "tests/scenario/gateway_process.h"
+#include "tests/support/http_receiver.h"
+#include "tests/support/tail.h"
+
+namespace gemel::scenario {
+namespace {
+
+using support::Broker;
+using support::HttpReceiver;
+using support::HttpReply;
+using support::HttpRequest;
+using support::kPatience;
+using support::Reply;
+
+class WebhookScenario : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(broker_.Start().ok()); }
+
+  nlohmann::json Configuration() const {
+    nlohmann::json configuration = EchoConfiguration();
+    configuration["routes"][0]["message_id"] = "/n";
+    configuration["webhooks"] = {{{"name", "pager"}, {"url", receiver_.url()}}};
+    return configuration;
+  }
+  // Has device d<k> raise an alert, or clear it: one POST each. Returns once the broker has it.
+  void Say(int device, bool is_raised) {
+    const auto publisher =
+        mqtt::MakePahoPublisher({.uri = broker_.uri(), .client_id = "device"}, {});
+    ASSERT_TRUE(publisher->Connect().ok());
+    const auto token =
+        publisher->Publish({.topic = "scenario/wa/d" + std::to_string(device) + "/in",
+                            .payload = R"({"n":)" + std::to_string(++n_) + R"(,"value":)" +
+                                       (is_raised ? "200" : "1") + "}"});
+    ASSERT_TRUE(token.ok());
+    std::vector<mqtt::Publisher::Token> tokens;
+    while (tokens.empty() && publisher->is_connected())
+      publisher->Acknowledged(tokens, std::chrono::milliseconds(100));
+    publisher->Disconnect();
+  }
+  // Each POST in order, as "id status".
+  std::vector<std::string> Posts() const {
+    std::vector<std::string> posts;
+    for (const HttpRequest& request : receiver_.received()) {
+      posts.push_back(request.headers.at("idempotency-key") + " " +
+                      nlohmann::json::parse(request.body)["status"].get<std::string>());
+    }
+    return posts;
+  }
+  static double Delivered(const GatewayProcess& gateway) { return gateway.Metric(kDelivered); }
+  static constexpr const char* kDelivered =
+      R"(gemel_webhook_deliveries_total{webhook="pager",outcome="delivered"})";
+
+  Broker broker_{{.is_persistent = true}};
+  HttpReceiver receiver_;
+  int n_ = 0;
+};
+
+TEST_F(WebhookScenario, AnAlertIsPostedAsItIsPublished) {
+  GatewayProcess gateway(broker_, Configuration());
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  support::Tail alerts(broker_, {"gemel/alerts/#"});
+  Say(1, true);
+  ASSERT_TRUE(receiver_.AwaitCount(1));
+  Say(1, false);
+  ASSERT_TRUE(receiver_.AwaitCount(2));
+  ASSERT_TRUE(alerts.WaitForCount(3));
+  const auto published = alerts.seen();
+  const auto received = receiver_.received();
+  EXPECT_EQ(received[0].body, published[0].payload);
+  EXPECT_EQ(received[1].body, published[1].payload);
+  EXPECT_NE(received[0].headers.at("idempotency-key"), received[1].headers.at("idempotency-key"));
+  EXPECT_TRUE(gateway.AwaitMetric(kDelivered, 2));
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+}
+
+TEST_F(WebhookScenario, KilledBeforeTheAnswerItPostsAgainUnderTheSameId) {
+  receiver_.SetAnswer([](const HttpRequest&) -> HttpReply {
+    return {.bytes = "", .then = HttpReply::Then::kHang};
+  });
+  GatewayProcess gateway(broker_, Configuration());
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Say(1, true);
+  ASSERT_TRUE(receiver_.AwaitCount(1));
+  gateway.Kill();
+  receiver_.SetAnswer([](const HttpRequest&) { return Reply(200); });
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  ASSERT_TRUE(receiver_.AwaitCount(2));
+  EXPECT_TRUE(gateway.AwaitMetric(kDelivered, 1));
+  const auto posts = Posts();
+  EXPECT_EQ(posts[0], posts[1]);
+  EXPECT_EQ(receiver_.received()[0].body, receiver_.received()[1].body);
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+}
+
+// At the worst moments: answered but not recorded, which may come twice; and just recorded, which
+// may not.
+TEST_F(WebhookScenario, KilledAfterTheAnswerOnlyWhatIsNotRecordedIsPostedAgain) {
+  GatewayProcess gateway(broker_, Configuration());
+  ASSERT_TRUE(gateway.Start({"GEMEL_CRASH_AT=webhook.answered:1"})) << gateway.errors();
+  Say(1, true);
+  ASSERT_TRUE(gateway.AwaitEnd(kPatience));
+  ASSERT_EQ(Posts().size(), 1u);
+  gateway.Start({"GEMEL_CRASH_AT=webhook.recorded:1"});  // so soon that it may not become ready
+  ASSERT_TRUE(gateway.AwaitEnd(kPatience));
+  ASSERT_EQ(Posts().size(), 2u);
+  EXPECT_EQ(Posts()[0], Posts()[1]);
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Say(1, false);
+  ASSERT_TRUE(receiver_.AwaitCount(3));
+  EXPECT_TRUE(Posts()[2].ends_with(" cleared_unacked")) << "and not the first one once more";
+  EXPECT_TRUE(gateway.AwaitMetric(kDelivered, 1));
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+  EXPECT_EQ(Posts().size(), 3u);
+}
+
+TEST_F(WebhookScenario, WhatWaitsOutlivesStopsAndComesInOrderOnceTheWebhookIsBack) {
+  receiver_.Close();
+  nlohmann::json configuration = Configuration();
+  configuration["store"]["snapshot_every"] = "100ms";
+  GatewayProcess gateway(broker_, configuration);
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  for (int i = 0; i < 6; ++i) {
+    Say(1, i % 2 == 0);
+    Say(2, i % 2 == 0);
+  }
+  ASSERT_TRUE(gateway.AwaitMetric(R"(gemel_webhook_effects{webhook="pager"})", 12));
+  EXPECT_EQ(gateway.Get("/readyz").status, 200) << "a webhook that is away holds nobody";
+  ASSERT_EQ(gateway.Stop(), 0) << gateway.errors();
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  EXPECT_EQ(gateway.Metric(R"(gemel_webhook_effects{webhook="pager"})"), 12);
+  gateway.Kill();
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  receiver_.Open();
+  ASSERT_TRUE(receiver_.AwaitCount(12));
+  EXPECT_TRUE(gateway.AwaitMetric(kDelivered, 12));
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+  std::map<std::string, std::vector<std::string>> by_twin;
+  for (const HttpRequest& request : receiver_.received()) {
+    const auto alert = nlohmann::json::parse(request.body);
+    by_twin[alert["twin"]].push_back(alert["status"]);
+  }
+  const std::vector<std::string> wanted = {"active_unacked",  "cleared_unacked", "active_unacked",
+                                           "cleared_unacked", "active_unacked",  "cleared_unacked"};
+  EXPECT_EQ(by_twin["d1"], wanted);
+  EXPECT_EQ(by_twin["d2"], wanted);
+}
+
+TEST_F(WebhookScenario, OfAWebhookThatIsGoneNothingIsSentAndThatIsSaid) {
+  receiver_.Close();
+  GatewayProcess gateway(broker_, Configuration());
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Say(1, true);
+  ASSERT_TRUE(gateway.AwaitMetric(R"(gemel_webhook_effects{webhook="pager"})", 1));
+  ASSERT_EQ(gateway.Stop(), 0) << gateway.errors();
+  receiver_.Open();
+  ASSERT_TRUE(gateway.Start({"GEMEL__WEBHOOKS__0__NAME=chat"})) << gateway.errors();
+  EXPECT_THAT(gateway.errors(), testing::HasSubstr("webhook=gone name=\"pager\" dropped=1"));
+  Say(1, false);
+  ASSERT_TRUE(receiver_.AwaitCount(1));
+  EXPECT_TRUE(Posts()[0].ends_with(" cleared_unacked"));
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+}
+
+TEST_F(WebhookScenario, ARefusalIsRecordedAndSecretsAreInNoLog) {
+  receiver_.SetAnswer([](const HttpRequest&) { return Reply(401); });
+  nlohmann::json configuration = Configuration();
+  configuration["webhooks"][0]["url"] = receiver_.url("/T0/topsecret");
+  GatewayProcess gateway(broker_, configuration);
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Say(1, true);
+  EXPECT_TRUE(gateway.AwaitMetric(
+      R"(gemel_webhook_deliveries_total{webhook="pager",outcome="failed"})", 1));
+  gateway.Kill();
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Say(1, false);
+  ASSERT_TRUE(receiver_.AwaitCount(2));
+  EXPECT_TRUE(Posts()[1].ends_with(" cleared_unacked")) << "what was refused has ended";
+  EXPECT_EQ(gateway.Stop(), 0);
+  EXPECT_THAT(gateway.errors(), testing::Not(testing::HasSubstr("topsecret")));
+  EXPECT_THAT(gateway.errors(), testing::HasSubstr("it answers with status 401"));
+}
+
+}  // namespace
+}  // namespace gemel::scenario
