@@ -23,7 +23,7 @@ constexpr std::string_view kOwnHeaders[] = {
     "connection", "content-length",  "content-type",      "expect",
     "host",       "idempotency-key", "transfer-encoding", "user-agent"};
 
-bool IsAlnum(char c) {
+bool IsLetterOrDigit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
@@ -61,7 +61,7 @@ class WebhookCheck {
   Status CheckName() const {
     const std::string& name = webhook_.name;
     const bool is_word = std::ranges::all_of(
-        name, [](char c) { return IsAlnum(c) || c == '_' || c == '-' || c == '.'; });
+        name, [](char c) { return IsLetterOrDigit(c) || c == '_' || c == '-' || c == '.'; });
     if (!is_word) return Wrong("name", Quote(name) + " is not allowed; letters, digits, _ - and .");
     for (size_t earlier = 0; earlier < index_; ++earlier) {
       if (config_.webhooks[earlier].name != name) continue;
@@ -118,8 +118,9 @@ class WebhookCheck {
     const size_t colon = header.find(':');
     const std::string_view name = header.substr(0, colon);
     const bool is_name =
-        colon != std::string_view::npos && !name.empty() &&
-        std::ranges::all_of(name, [](char c) { return IsAlnum(c) || c == '-' || c == '_'; });
+        colon != std::string_view::npos && !name.empty() && std::ranges::all_of(name, [](char c) {
+          return IsLetterOrDigit(c) || c == '-' || c == '_';
+        });
     const bool has_value =
         is_name && header.find_first_not_of(" \t", colon + 1) != std::string_view::npos;
     if (!has_value) return "is no header; Name: value";

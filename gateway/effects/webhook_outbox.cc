@@ -15,7 +15,7 @@ constexpr size_t kEntryBytes = 512;
 // Failures in a row from which on it is the webhook that fails, not one of its effects.
 constexpr uint32_t kFailuresUntilPause = 3;
 constexpr std::chrono::hours kRetryAfterMax{1};
-constexpr size_t kReportMax = 1'024;
+constexpr size_t kRecordMax = 1'024;
 // Of what was dropped, while nothing can be recorded; what is not may come again after a restart.
 constexpr size_t kDroppedMax = 65'536;
 constexpr std::chrono::minutes kSayEvery{1};
@@ -221,7 +221,7 @@ void WebhookOutbox::Report(const std::function<bool(std::span<const EndedEffect>
     {
       const std::lock_guard lock(mutex_);
       report = dropped_;
-      for (const uint64_t number : std::span(ended_).first(std::min(kReportMax, ended_.size()))) {
+      for (const uint64_t number : std::span(ended_).first(std::min(kRecordMax, ended_.size()))) {
         const Entry& entry = entries_.at(number);
         report.push_back({entry.effect->effect.id, entry.outcome});
         numbers.push_back(number);

@@ -19,7 +19,7 @@ using testing::IsEmpty;
 constexpr HttpAnswer kOk{.status = 200, .failure = {}};
 const HttpAnswer kRefused{.status = 0, .failure = "connection refused"};
 
-HttpAnswer Status(int status, seconds retry_after = seconds(0)) {
+HttpAnswer Said(int status, seconds retry_after = seconds(0)) {
   return {.status = status, .failure = {}, .retry_after = retry_after};
 }
 
@@ -79,7 +79,7 @@ TEST_F(WebhookOutboxTest, OfOneTwinOneIsOnItsWayAtATimeAndInOrder) {
   EXPECT_THAT(Take(), IsEmpty());
   Finish(1, kOk);
   EXPECT_THAT(Take(), ElementsAre(2));
-  Finish(2, Status(400));  // whatever the end of the one before
+  Finish(2, Said(400));  // whatever the end of the one before
   EXPECT_THAT(Take(), ElementsAre(3));
 }
 
@@ -111,7 +111,7 @@ TEST_F(WebhookOutboxTest, TheAnswerDecidesHowItEnds) {
                                         {0, ""}}) {
     Append(1'000, ++lsn);
     ASSERT_THAT(Take(), ElementsAre(lsn)) << status;
-    Finish(lsn, Status(status));
+    Finish(lsn, Said(status));
     const std::string ended = std::to_string(lsn) + " " + outcome;
     if (*outcome != '\0') {
       EXPECT_THAT(Ended(), ElementsAre(ended)) << status;
@@ -148,7 +148,7 @@ TEST_F(WebhookOutboxTest, OneThatAlwaysFailsDelaysItsOwnTwinOnly) {
   Append(1, 2);
   for (Lsn lsn = 10; lsn < 20; ++lsn) {
     ASSERT_THAT(Take(), testing::Contains(lsn == 10 ? 1 : lsn - 1)) << lsn;
-    if (lsn == 10) Finish(1, Status(500));
+    if (lsn == 10) Finish(1, Said(500));
     if (lsn > 10) Finish(lsn - 1, kOk);
     Append(lsn, lsn);
   }
@@ -176,7 +176,7 @@ TEST_F(WebhookOutboxTest, RetryAfterIsHonouredForTheWholeWebhookButNotForEver) {
   Append(1, 1);
   Append(2, 2);
   ASSERT_THAT(Take(), ElementsAre(1, 2));
-  Finish(1, Status(429, seconds(100)));
+  Finish(1, Said(429, seconds(100)));
   Finish(2, kOk);
   Append(3, 3, hours(3));
   EXPECT_EQ(*outbox_.Wait(), seconds(100));
@@ -184,7 +184,7 @@ TEST_F(WebhookOutboxTest, RetryAfterIsHonouredForTheWholeWebhookButNotForEver) {
   EXPECT_THAT(Take(), IsEmpty());
   clock_.Advance(seconds(1));
   EXPECT_EQ(Take().size(), 2u);
-  Finish(3, Status(503, seconds(1'000'000)));
+  Finish(3, Said(503, seconds(1'000'000)));
   clock_.Advance(hours(1) - seconds(1));
   EXPECT_THAT(Take(), IsEmpty());
   clock_.Advance(seconds(1));
@@ -212,7 +212,7 @@ TEST_F(WebhookOutboxTest, OneExpiresWhileItsWebhookIsLeftAlone) {
   Append(1, 1, seconds(10));
   Append(2, 2, hours(1));
   ASSERT_THAT(Take(), ElementsAre(1, 2));
-  Finish(2, Status(429, seconds(1'000)));
+  Finish(2, Said(429, seconds(1'000)));
   Finish(1, kRefused);
   EXPECT_EQ(*outbox_.Wait(), seconds(10));
   AwaitNext();

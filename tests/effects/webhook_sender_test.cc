@@ -24,7 +24,6 @@ using std::chrono::seconds;
 using support::HttpReceiver;
 using support::HttpReply;
 using support::HttpRequest;
-using support::kPatience;
 using support::Reply;
 using testing::ElementsAre;
 using Then = HttpReply::Then;
@@ -37,7 +36,7 @@ class WebhookSenderTest : public ::testing::Test {
 
   static Webhook To(const std::string& name, const std::string& url) {
     return {.name = name,
-            .target = {.url = url, .timeout = kPatience, .user_agent = "gemel/test"},
+            .target = {.url = url, .timeout = support::kPatience, .user_agent = "gemel/test"},
             .outbox = {.retry_min = milliseconds(1), .retry_max = milliseconds(20)}};
   }
   void Start(std::vector<Webhook> webhooks) {
@@ -62,7 +61,7 @@ class WebhookSenderTest : public ::testing::Test {
   std::optional<EffectOutcome> Ended(const std::string& webhook, Lsn lsn) {
     std::unique_lock lock(mutex_);
     const bool has_ended =
-        changed_.wait_for(lock, kPatience, [&] { return ended_[webhook].contains(lsn); });
+        changed_.wait_for(lock, support::kPatience, [&] { return ended_[webhook].contains(lsn); });
     if (!has_ended) return std::nullopt;
     return ended_[webhook][lsn];
   }
@@ -223,7 +222,7 @@ TEST_F(WebhookSenderTest, AStopTriesWhatWasJustDecidedAndLeavesWhatFails) {
   webhook.outbox.retry_min = webhook.outbox.retry_max = seconds(60);
   Start({webhook});
   for (Lsn lsn = 1; lsn <= 100; ++lsn) Append("pager", lsn);
-  sender_->Stop(kPatience);
+  sender_->Stop(support::kPatience);
   EXPECT_EQ(sender_->Find("pager")->effects(), 0u);
   EXPECT_EQ(ended_["pager"].size(), 100u);
 
@@ -231,8 +230,8 @@ TEST_F(WebhookSenderTest, AStopTriesWhatWasJustDecidedAndLeavesWhatFails) {
   Start({webhook});
   Append("pager", 200);
   const auto before = std::chrono::steady_clock::now();
-  sender_->Stop(kPatience);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, kPatience);
+  sender_->Stop(support::kPatience);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, support::kPatience);
   EXPECT_EQ(sender_->Find("pager")->Waiting().size(), 1u) << "the next start sends it";
 }
 

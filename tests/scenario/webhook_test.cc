@@ -37,19 +37,33 @@ class WebhookScenario : public ::testing::Test {
     return configuration;
   }
   // Has device d<k> raise an alert, or clear it: one POST each. Returns once the broker has it.
-  void Say(int device, bool is_raised) {
+  void Say(int device, bool is_raised) { SayAll(device, {is_raised}); }
+  void SayAll(int device, const std::vector<bool>& are_raised) {
     const auto publisher =
         mqtt::MakePahoPublisher({.uri = broker_.uri(), .client_id = "device"}, {});
     ASSERT_TRUE(publisher->Connect().ok());
-    const auto token =
-        publisher->Publish({.topic = "scenario/wa/d" + std::to_string(device) + "/in",
-                            .payload = R"({"n":)" + std::to_string(++n_) + R"(,"value":)" +
-                                       (is_raised ? "200" : "1") + "}"});
-    ASSERT_TRUE(token.ok());
     std::vector<mqtt::Publisher::Token> tokens;
-    while (tokens.empty() && publisher->is_connected())
-      publisher->Acknowledged(tokens, std::chrono::milliseconds(100));
+    const auto collect = [&] { publisher->Acknowledged(tokens, std::chrono::milliseconds(100)); };
+    for (const bool is_raised : are_raised) {
+      const mqtt::Outbound message{.topic = "scenario/wa/d" + std::to_string(device) + "/in",
+                                   .payload = R"({"n":)" + std::to_string(++n_) + R"(,"value":)" +
+                                              (is_raised ? "200" : "1") + "}"};
+      while (!publisher->Publish(message).ok() && publisher->is_connected()) collect();
+    }
+    while (tokens.size() < are_raised.size() && publisher->is_connected()) collect();
     publisher->Disconnect();
+  }
+  // Two hundred alerts, of which a small outbox holds less than half.
+  nlohmann::json WithSmallOutbox(const char* when_full) {
+    nlohmann::json configuration = Configuration();
+    configuration["mqtt"]["keepalive"] = "4s";  // a quarter of which intake waits
+    configuration["webhooks"][0]["outbox"] = {{"size", "64KiB"}, {"when_full", when_full}};
+    return configuration;
+  }
+  static std::vector<bool> TwoHundred() {
+    std::vector<bool> are_raised;
+    for (int i = 0; i < 200; ++i) are_raised.push_back(i % 2 == 0);
+    return are_raised;
   }
   // Each POST in order, as "id status".
   std::vector<std::string> Posts() const {
@@ -192,6 +206,41 @@ TEST_F(WebhookScenario, ARefusalIsRecordedAndSecretsAreInNoLog) {
   EXPECT_EQ(gateway.Stop(), 0);
   EXPECT_THAT(gateway.errors(), testing::Not(testing::HasSubstr("topsecret")));
   EXPECT_THAT(gateway.errors(), testing::HasSubstr("it answers with status 401"));
+}
+
+TEST_F(WebhookScenario, AFullOutboxHoldsIntakeAndNothingIsLost) {
+  receiver_.Close();
+  GatewayProcess gateway(broker_, WithSmallOutbox("hold"));
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  SayAll(1, TwoHundred());
+  ASSERT_TRUE(gateway.AwaitMetric(R"(gemel_webhook_effects{webhook="pager"})", 60));
+  SayAll(2, {true});  // which finds it full
+  ASSERT_TRUE(gateway.AwaitHttp("/readyz", 503, kPatience));
+  EXPECT_THAT(gateway.Get("/readyz").body, testing::HasSubstr("pager"));
+  receiver_.Open();
+  EXPECT_TRUE(gateway.AwaitMetric(kDelivered, 201)) << gateway.errors();
+  EXPECT_TRUE(gateway.AwaitReceiving());
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+  const auto posts = Posts();
+  EXPECT_EQ(std::set<std::string>(posts.begin(), posts.end()).size(), 201u);
+}
+
+TEST_F(WebhookScenario, ToldToDropTheOldestItHoldsNobodyAndCounts) {
+  receiver_.Close();
+  GatewayProcess gateway(broker_, WithSmallOutbox("drop-oldest"));
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  SayAll(1, TwoHundred());
+  constexpr const char* kDropped =
+      R"(gemel_webhook_deliveries_total{webhook="pager",outcome="dropped"})";
+  ASSERT_TRUE(gateway.AwaitMetric(R"(gemel_messages_applied_total{model="echo"})", 200));
+  const double dropped = gateway.Metric(kDropped);
+  EXPECT_GT(dropped, 100);
+  EXPECT_EQ(gateway.Get("/readyz").status, 200);
+  receiver_.Open();
+  EXPECT_TRUE(gateway.AwaitMetric(kDelivered, 200 - dropped)) << gateway.errors();
+  EXPECT_EQ(gateway.Metric(kDropped), dropped);
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+  EXPECT_THAT(gateway.errors(), testing::HasSubstr("webhook=dropped name=\"pager\""));
 }
 
 }  // namespace
