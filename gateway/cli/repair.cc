@@ -99,7 +99,7 @@ Status Repair(const Found& found, const config::Config& config, journal::Descrip
       config.store.path.string()));
 }
 
-int Failed(const Status& status) { return Fail(kFailed, status.message().c_str()); }
+int FailedToRepair(const Status& status) { return Fail(kFailed, status.message().c_str()); }
 
 }  // namespace
 
@@ -113,16 +113,16 @@ int RepairMain(int count, const char* const* arguments) {
   app.add_flag("--yes", is_to_repair, "Do it; without, nothing is changed");
   if (const auto code = ReadArguments(app, count, arguments)) return *code;
   const auto config = config::Load(path, config::ProcessEnvironment());
-  if (!config.ok()) return Failed(config.status());
+  if (!config.ok()) return FailedToRepair(config.status());
 
   auto lock = journal::Epoch::TryLock(config->journal.path);
-  if (!lock.ok()) return Failed(lock.status());
+  if (!lock.ok()) return FailedToRepair(lock.status());
   if (!*lock) {
-    return Failed(Unavailable(fmt::format("{}: a gateway is running on it; stop it first",
-                                          config->journal.path.string())));
+    return FailedToRepair(Unavailable(fmt::format("{}: a gateway is running on it; stop it first",
+                                                  config->journal.path.string())));
   }
   const Result<Found> found = Examine(*config);
-  if (!found.ok()) return Failed(found.status());
+  if (!found.ok()) return FailedToRepair(found.status());
   Print(*found, *config);
   if (found->is_whole()) {
     fmt::print("nothing to repair\n");
@@ -133,7 +133,7 @@ int RepairMain(int count, const char* const* arguments) {
     return kNo;
   }
   if (Status status = Repair(*found, *config, **std::move(lock)); !status.ok())
-    return Failed(status);
+    return FailedToRepair(status);
   fmt::print("repaired\n");
   return kDone;
 }

@@ -19,7 +19,7 @@ namespace {
 // Looks in all, should each find something else amiss.
 constexpr int kLooksMax = 5;
 
-int Failed(const Status& status) {
+int FailedToVerify(const Status& status) {
   if (status.code() != Code::kDamaged) return Fail(kFailed, status.message().c_str());
   return Fail(kNo, (status.message() + "; `gemel repair` shows what can be saved").c_str());
 }
@@ -62,7 +62,7 @@ int VerifyMain(int count, const char* const* arguments) {
                config->journal.path.string());
   }
   const auto database = store::VerifyDatabase(config->store.path);
-  if (!database.ok()) return Failed(database.status());
+  if (!database.ok()) return FailedToVerify(database.status());
   if (database->is_there) {
     fmt::print("{}: whole: {} tables, {} rows\n", config->store.path.string(), database->tables,
                database->rows);
@@ -70,7 +70,7 @@ int VerifyMain(int count, const char* const* arguments) {
     fmt::print("{}: not there yet\n", config->store.path.string());
   }
   const auto journal = VerifyJournal(config->journal.path);
-  if (!journal.ok()) return Failed(journal.status());
+  if (!journal.ok()) return FailedToVerify(journal.status());
   fmt::print("{}: whole: {} segments, {} frames, {} records\n", config->journal.path.string(),
              journal->segments, journal->frames, journal->records);
   const bool has_open_end = journal->torn_bytes > 0 || journal->lost_segments > 0;

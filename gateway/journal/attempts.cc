@@ -52,13 +52,6 @@ std::optional<List> Parse(const std::string& text) {
   return list;
 }
 
-Status SyncFolder(const std::filesystem::path& folder) {
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.number < 0 || ::fsync(directory.number) != 0)
-    return Failed(folder, "cannot be synced");
-  return Status::Ok();
-}
-
 // The file with room for the notes. Written with zeros, so that no store into it has to find room
 // on a disk that is full by then.
 Result<Descriptor> OpenNotes(const std::filesystem::path& path, size_t bytes) {

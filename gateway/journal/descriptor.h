@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -36,6 +37,14 @@ inline Status Failed(const std::filesystem::path& path, const char* what) {
   std::string message = fmt::format("{}: {}: {}", path.string(), what, std::strerror(error));
   const bool is_full = error == ENOSPC || error == EDQUOT;
   return {is_full ? Code::kFull : Code::kUnavailable, std::move(message)};
+}
+
+// Returns when names that were made or changed in the folder survive a loss of power.
+inline Status SyncFolder(const std::filesystem::path& folder) {
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.number < 0 || ::fsync(directory.number) != 0)
+    return Failed(folder, "cannot be synced");
+  return Status::Ok();
 }
 
 }  // namespace gemel::journal

@@ -97,13 +97,6 @@ Lsn FirstOf(std::span<const std::byte> bytes, Lsn named) {
   return CountFrames(bytes, first) > 0 ? first : named;
 }
 
-Status SyncFolder(const std::filesystem::path& folder) {
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.number < 0 || ::fsync(directory.number) != 0)
-    return Failed(folder, "cannot be synced");
-  return Status::Ok();
-}
-
 // What a start would say to the journal, and what it holds.
 Status ReadWhole(const std::filesystem::path& folder, const JournalRepair::Needs& needs,
                  uint64_t& frames, uint64_t& records) {
