@@ -13,7 +13,7 @@
 namespace gemel::cli {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kDiffFooter =
     "A and B are folders that `gemel replay RECORDING --offline --out FOLDER` has written. Twins "
     "are "
     "compared\nby model and id; commands and alerts by twin, name or code, and occurrence, not by "
@@ -54,7 +54,7 @@ void PrintDifference(const playback::Difference& difference, bool is_json) {
 
 int DiffMain(int count, const char* const* arguments) {
   CLI::App app("Says whether two runs came to the same, and if not, where first.", "gemel diff");
-  app.footer(kFooter);
+  app.footer(kDiffFooter);
   std::string first;
   std::string second;
   size_t examples = kExamplesDefault;

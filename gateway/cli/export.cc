@@ -20,7 +20,7 @@
 namespace gemel::cli {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kExportFooter =
     "Reads the last snapshot, so a gateway may run meanwhile, and what it shows is at most "
     "store.snapshot_every\nold. A line holds all that a twin is: state, event times, alerts, what "
     "it knows of repeats. Symbols are text,\ntimes microseconds since 1970.\n\nExample: gemel "
@@ -56,7 +56,7 @@ Status PrintLines(const std::string& configuration, const std::string& model) {
 
 int ExportMain(int count, const char* const* arguments) {
   CLI::App app("Prints all that the twins are, or copies their database.", "gemel export");
-  app.footer(kFooter);
+  app.footer(kExportFooter);
   std::string path = "/etc/gemel/gemel.json";
   std::string model;
   std::string database;

@@ -15,7 +15,7 @@
 namespace gemel::cli {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kImportFooter =
     "FILE holds lines of `gemel export`, plain or gzip. The gateway must be stopped; the next "
     "start "
     "has the twins. All\nlines are checked first: if one is refused, nothing is "
@@ -34,7 +34,7 @@ Result<uint64_t> Import(const std::string& configuration, const std::string& fil
 
 int ImportMain(int count, const char* const* arguments) {
   CLI::App app("Takes twins from a file into a gateway that is stopped.", "gemel import");
-  app.footer(kFooter);
+  app.footer(kImportFooter);
   std::string path = "/etc/gemel/gemel.json";
   std::string file;
   bool replaces = false;

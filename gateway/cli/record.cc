@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kFollowEvery{200};
 
-constexpr const char* kFooter =
+constexpr const char* kRecordFooter =
     "Makes a folder that `gemel replay FOLDER --offline` folds again: the twins as they are now, "
     "the\n"
     "journal from here on, the configuration and the plug-ins. It reads the gateway's files, so it "
@@ -63,7 +63,7 @@ Status FollowFor(playback::Recorder& recorder, std::optional<std::chrono::millis
 
 int RecordMain(int count, const char* const* arguments) {
   CLI::App app("Records what a gateway takes in, to be folded again later.", "gemel record");
-  app.footer(kFooter);
+  app.footer(kRecordFooter);
   std::string folder;
   std::string path = "/etc/gemel/gemel.json";
   std::string duration_text;

@@ -31,7 +31,7 @@
 namespace gemel::cli {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kReplayFooter =
     "FILE is CSV or JSON lines, plain or gzip. The map says how a row becomes a message, like "
     "conf/replay/*.json.\nRows go as filed unless --sort or --shuffle orders them by event time; "
     "--speed 60x lets a minute of event\ntime pass in a second.\n\nWith --offline there is no "
@@ -57,7 +57,7 @@ struct Arguments {
 };
 
 void AddOptions(CLI::App& app, Arguments& a) {
-  app.footer(kFooter);
+  app.footer(kReplayFooter);
   app.add_option("FILE", a.file, "Recorded rows, or a recording")->required();
   app.add_option("--map", a.map, "Replay map");
   app.add_option("--broker", a.broker, "mqtt://host:port or mqtts://host:port");

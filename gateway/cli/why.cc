@@ -24,7 +24,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kFooter =
+constexpr const char* kWhyFooter =
     "The alert's id stands in its payload and in `gemel get`. The gateway folds the twin once more "
     "from its\njournal, so it knows as far back as journal.retention keeps it. With --recording it "
     "is told from a folder of\n`gemel record`, without a gateway.\n\nExample: gemel why a-1a2b-0";
@@ -213,7 +213,7 @@ Result<Json> TellFromRecording(const std::string& folder, EffectId alert, size_t
 
 int WhyMain(int count, const char* const* arguments) {
   CLI::App app("Tells what led to an alert.", "gemel why");
-  app.footer(kFooter);
+  app.footer(kWhyFooter);
   std::string server;
   std::string text;
   std::string recording;

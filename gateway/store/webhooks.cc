@@ -31,7 +31,7 @@ Result<std::map<std::string, Lsn, std::less<>>> Store::EnrolWebhooks(
     static_cast<void>(database_.Run("ROLLBACK"));
     return status;
   }
-  GEMEL_TRY(Checkpoint());
+  GEMEL_TRY(Checkpoint().status());
   return since;
 }
 

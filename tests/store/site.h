@@ -63,7 +63,7 @@ class Site {
         {.journal = folder_,
          .checkpoint = checkpoint,
          .newest = newest,
-         .on_done = [this](EffectId id, std::string_view sink) { gate_.MarkDone(id, sink); },
+         .on_done = [this](EffectId id, std::string_view at) { gate_.MarkDone(id, at); },
          .attempts = options_.attempts},
         catalog, probes.symbols, sequencer_, shards_, progress);
   }

@@ -223,8 +223,10 @@ TEST_F(WebhookStoreTest, AReplayDecidesForEachSinkWhatThatOneHasNotGot) {
   Site catalogs(folder_ / "journal");
   journal::Catalog catalog = catalogs.CatalogOf();
   catalog.symbols = &probes.symbols;
-  const auto recovered = Recover({.journal = folder_ / "journal"}, catalog, probes.symbols,
-                                 sequencer, shards, gate, progress);
+  const auto recovered =
+      Recover({.journal = folder_ / "journal",
+               .on_done = [&](EffectId id, std::string_view at) { gate.MarkDone(id, at); }},
+              catalog, probes.symbols, sequencer, shards, progress);
   ASSERT_TRUE(recovered.ok()) << recovered.status().message();
   gate.Open(sequencer.Now());
   std::vector<std::string> got;
