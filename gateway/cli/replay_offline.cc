@@ -30,7 +30,7 @@ namespace gemel::cli {
 namespace {
 
 // What one run has come to.
-struct Run {
+struct Folded {
   uint64_t records = 0;
   uint64_t refused = 0;  // rows that intake did not take
   double seconds = 0;
@@ -42,7 +42,7 @@ struct Run {
 // By the clock, and of the processor by all threads of the process.
 class Stopwatch {
  public:
-  void Stop(Run& run) const {
+  void Stop(Folded& run) const {
     run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     run.cpu_seconds = CpuSeconds() - cpu_start_;
   }
@@ -60,15 +60,15 @@ class Stopwatch {
   double cpu_start_ = CpuSeconds();
 };
 
-Result<Run> FoldRecording(const playback::RecordingPaths& paths, const LoadedWorld& world,
-                          uint32_t shards) {
+Result<Folded> FoldRecording(const playback::RecordingPaths& paths, const LoadedWorld& world,
+                             uint32_t shards) {
   playback::Fold fold(world.compiled->world, shards);
   std::error_code error;
   const bool has_base = std::filesystem::exists(paths.base, error);
   const Stopwatch watch;
   GEMEL_TRY_LET(const store::Recovered recovered,
                 fold.Run({.base = has_base ? paths.base : "", .journal = paths.journal}));
-  Run run{.records = recovered.records};
+  Folded run{.records = recovered.records};
   watch.Stop(run);
   run.twins = fold.TwinLines();
   run.effects = fold.TakeEffects();
@@ -76,7 +76,7 @@ Result<Run> FoldRecording(const playback::RecordingPaths& paths, const LoadedWor
 }
 
 // Rows go through intake as messages would; time is the highest event time so far.
-Result<Run> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
+Result<Folded> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
   GEMEL_TRY_LET(const simulate::ReplayMap map, simulate::LoadReplayMap(options.map));
   GEMEL_TRY_LET(simulate::ReplaySet set, simulate::ReadReplaySet(options.file, map));
   simulate::OrderRows({.is_sorted = options.is_sorted}, set.rows);
@@ -95,7 +95,7 @@ Result<Run> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
     intake.Handle({.topic = row.topic, .payload = row.payload, .qos = map.qos});
   }
   fold.Await();
-  Run run{.records = set.rows.size()};
+  Folded run{.records = set.rows.size()};
   watch.Stop(run);
   for (const Counter& refused : intake.stats().refused) run.refused += refused.value();
   run.twins = fold.TwinLines();
@@ -103,7 +103,7 @@ Result<Run> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
   return run;
 }
 
-void Print(const Run& run, const std::optional<playback::Checked>& checked,
+void Print(const Folded& run, const std::optional<playback::Checked>& checked,
            const OfflineOptions& options) {
   nlohmann::ordered_json json = {{"records", run.records},        {"twins", run.twins.size()},
                                  {"effects", run.effects.size()}, {"refused", run.refused},
@@ -130,7 +130,7 @@ void Print(const Run& run, const std::optional<playback::Checked>& checked,
 Result<int> RunRows(const OfflineOptions& options) {
   GEMEL_TRY_LET(const auto world,
                 LoadWorld(options.configuration, options.plugins, options.shards));
-  GEMEL_TRY_LET(const Run run, FoldRows(options, *world));
+  GEMEL_TRY_LET(const Folded run, FoldRows(options, *world));
   if (!options.out.empty()) GEMEL_TRY(playback::WriteRun(options.out, run.twins, run.effects));
   Print(run, std::nullopt, options);
   return kDone;
@@ -148,7 +148,7 @@ Result<std::unique_ptr<LoadedWorld>> LoadRecorded(
 Result<int> RunRecording(const OfflineOptions& options) {
   const playback::RecordingPaths paths(options.file);
   GEMEL_TRY_LET(const auto world, LoadRecorded(options, paths, {}));
-  GEMEL_TRY_LET(const Run run, FoldRecording(paths, *world, options.shards));
+  GEMEL_TRY_LET(const Folded run, FoldRecording(paths, *world, options.shards));
   if (!options.out.empty()) GEMEL_TRY(playback::WriteRun(options.out, run.twins, run.effects));
   std::optional<playback::Checked> checked;
   std::error_code error;
@@ -172,7 +172,7 @@ Result<int> RunBacktest(const OfflineOptions& options) {
     GEMEL_TRY_LET(const auto world,
                   LoadRecorded(options, paths,
                                is_tried ? options.plugins : std::map<std::string, std::string>()));
-    GEMEL_TRY_LET(const Run run, FoldRecording(paths, *world, options.shards));
+    GEMEL_TRY_LET(const Folded run, FoldRecording(paths, *world, options.shards));
     GEMEL_TRY(playback::WriteRun(out / (is_tried ? "tried" : "recorded"), run.twins, run.effects));
   }
   GEMEL_TRY_LET(const playback::Difference difference,

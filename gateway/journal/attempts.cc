@@ -17,6 +17,7 @@
 #include "gateway/base/crc32c.h"
 #include "gateway/base/log.h"
 #include "gateway/journal/descriptor.h"
+#include "gateway/journal/folder.h"
 
 namespace gemel::journal {
 namespace {

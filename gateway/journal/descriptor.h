@@ -39,12 +39,4 @@ inline Status Failed(const std::filesystem::path& path, const char* what) {
   return {is_full ? Code::kFull : Code::kUnavailable, std::move(message)};
 }
 
-// Returns when names that were made or changed in the folder survive a loss of power.
-inline Status SyncFolder(const std::filesystem::path& folder) {
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.number < 0 || ::fsync(directory.number) != 0)
-    return Failed(folder, "cannot be synced");
-  return Status::Ok();
-}
-
 }  // namespace gemel::journal

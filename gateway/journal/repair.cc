@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "gateway/journal/descriptor.h"
+#include "gateway/journal/folder.h"
 #include "gateway/journal/reader.h"
 #include "gateway/journal/record.h"
 
