@@ -16,7 +16,7 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr HttpAnswer kOk{.status = 200, .failure = {}};
+const HttpAnswer kOk{.status = 200, .failure = {}};
 const HttpAnswer kRefused{.status = 0, .failure = "connection refused"};
 
 HttpAnswer Said(int status, seconds retry_after = seconds(0)) {

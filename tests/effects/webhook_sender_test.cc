@@ -30,10 +30,10 @@ using Then = HttpReply::Then;
 
 class WebhookSenderTest : public ::testing::Test {
  protected:
-  ~WebhookSenderTest() override {
+  // While what it calls is still there.
+  void TearDown() override {
     if (sender_) sender_->Stop(milliseconds(0));
   }
-
   static Webhook To(const std::string& name, const std::string& url) {
     return {.name = name,
             .target = {.url = url, .timeout = support::kPatience, .user_agent = "gemel/test"},
