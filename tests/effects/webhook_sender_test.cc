@@ -235,17 +235,6 @@ TEST_F(WebhookSenderTest, AStopTriesWhatWasJustDecidedAndLeavesWhatFails) {
   EXPECT_EQ(sender_->Find("pager")->Waiting().size(), 1u) << "the next start sends it";
 }
 
-TEST_F(WebhookSenderTest, ACertificateThatNobodyKnowsIsNoServer) {
-  // What answers there speaks no TLS at all, which is no better.
-  std::string url = receiver_.url();
-  url.replace(0, 4, "https");
-  Start({To("pager", url)});
-  Append("pager", 1);
-  while (sender_->Find("pager")->retries() < 2) std::this_thread::yield();
-  EXPECT_EQ(receiver_.received().size(), 0u);
-  EXPECT_EQ(sender_->Find("pager")->effects(), 1u);
-}
-
 TEST_F(WebhookSenderTest, SinksPutEachEffectWhereItBelongsAndCountWhatHasNoPlace) {
   Parker parker;
   Outbox broker(1 << 20, parker);
