@@ -27,6 +27,7 @@ constexpr std::chrono::seconds kPatience{60};
 nlohmann::json Configuration() {
   nlohmann::json configuration = EchoConfiguration();
   configuration["routes"][0]["message_id"] = "/n";
+  configuration["routes"][0]["repeat_window"] = 4'000;  // all that may wait at the broker
   configuration["store"]["snapshot_every"] = "100ms";
   configuration["journal"]["segment_size"] = "1MiB";
   configuration["journal"]["sync_every"] = "20ms";

@@ -255,7 +255,7 @@ def check_built(root):
         by_model = f"add_model({path.parent.name}" in text and re.fullmatch(
             path.parent.name + "(_device|_test)?.cc", path.name)
         stem = path.stem.removesuffix("_test")
-        by_loop = "${name}_test.cc" in text and re.search(rf"\bforeach\(.*\b{stem}\b", text)
+        by_loop = "${name}_test.cc" in text and re.search(rf"\bforeach\([^)]*\b{stem}\b", text)
         if not by_model and not by_loop and not re.search(rf"(?<![\w/]){re.escape(path.name)}\b", text):
             yield f"{relative.as_posix()}: not in {listing.relative_to(root).as_posix()}"
     for path in files(root):
