@@ -152,6 +152,7 @@ Status Gateway::RecoverTwins() {
 Status Gateway::SetAside(const std::vector<store::SetAside>& records) {
   if (!records.empty()) {
     std::vector<Lsn> lsns;
+    lsns.reserve(records.size());
     for (const store::SetAside& record : records) lsns.push_back(record.view().lsn());
     std::string payload;
     journal::EncodeSkipped(lsns, payload);

@@ -1,6 +1,7 @@
 #include "gateway/cli/why.h"
 
 #include <map>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,14 +107,14 @@ void PrintReadings(const Json& story) {
   std::map<std::string, std::pair<std::string, std::string>> kinds;  // type and unit
   for (const std::string& name : names) values[name] = story["state_after"][name];
   std::vector<std::vector<std::string>> rows;
-  for (auto record = records.rbegin(); record != records.rend(); ++record) {
-    for (const Json& change : (*record)["changes"])
+  for (const Json& record : records | std::views::reverse) {
+    for (const Json& change : record["changes"])
       kinds[change["name"]] = {change["type"], change["unit"]};
-    std::vector<std::string> row = {"  " + Moment((*record)["event_time_ms"], story["raised_ms"])};
+    std::vector<std::string> row = {"  " + Moment(record["event_time_ms"], story["raised_ms"])};
     for (const std::string& name : names)
       row.push_back(Value(values[name], kinds[name].first, kinds[name].second));
     rows.push_back(std::move(row));
-    for (const Json& change : (*record)["changes"]) {
+    for (const Json& change : record["changes"]) {
       if (const auto known = values.find(change["name"]); known != values.end())
         known->second = change["before"];
     }
@@ -121,7 +122,7 @@ void PrintReadings(const Json& story) {
   std::vector<std::string> header = {"  AT"};
   header.insert(header.end(), names.begin(), names.end());
   Table table(header);
-  for (auto row = rows.rbegin(); row != rows.rend(); ++row) table.Add(std::move(*row));
+  for (std::vector<std::string>& row : rows | std::views::reverse) table.Add(std::move(row));
   fmt::print("\nThe last {} of {} messages, the last one raised it:\n{}", records.size(),
              story["records_before"].get<uint64_t>() + 1, table.Text(0));
 }

@@ -199,7 +199,10 @@ class Comparison {
 
   void CompareOccurrences(const Key& key, const std::vector<Effect>& mine,
                           const std::vector<Effect>& its) {
-    const auto& [kind, model, twin, name] = key;
+    const std::string& kind = std::get<0>(key);
+    const std::string& model = std::get<1>(key);
+    const std::string& twin = std::get<2>(key);
+    const std::string& name = std::get<3>(key);
     Compared& counts = CountsOf(kind);
     const auto note = [&](const Effect& effect, size_t occurrence, const std::string& what) {
       found_.push_back(

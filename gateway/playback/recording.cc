@@ -71,7 +71,8 @@ Result<std::optional<store::Base>> BaseOf(const fs::path& folder) {
   return std::optional(store::Base{path, checkpoint});
 }
 
-Result<Recorder> Recorder::Begin(Recorded recorded, const fs::path& folder, std::string program) {
+Result<Recorder> Recorder::Begin(Recorded recorded, const fs::path& folder,
+                                 const std::string& program) {
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
     return Invalid(fmt::format("{}: it is there already; a recording needs a folder of its own",

@@ -53,7 +53,7 @@ class Recorder {
   // Copies base, configuration and plug-ins into `folder`, which must not be there or be empty.
   // Invalid if it is not; NotFound if there is no journal; Unavailable or Full if a disk refuses.
   static Result<Recorder> Begin(Recorded recorded, const std::filesystem::path& folder,
-                                std::string program);
+                                const std::string& program);
   // Copies the segments that are complete. To be called now and then, because the gateway drops
   // what it needs no more.
   Status Follow();

@@ -70,6 +70,7 @@ class Life {
       by_id[std::string(twin.id())] = line;
     });
     std::vector<std::string> lines;
+    lines.reserve(by_id.size());
     for (auto& [id, line] : by_id) lines.push_back(std::move(line));
     return lines;
   }
@@ -154,6 +155,7 @@ inline std::map<std::string, std::pair<int64_t, std::string>> FilesOf(
 
 inline std::vector<std::string> TextsOf(const std::vector<EffectLine>& lines) {
   std::vector<std::string> texts;
+  texts.reserve(lines.size());
   for (const EffectLine& line : lines) texts.push_back(line.json);
   return texts;
 }

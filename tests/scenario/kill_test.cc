@@ -27,8 +27,8 @@ struct CrashPlace {
   uint64_t passes_max;
 };
 
-// Of each device as much as may come again: once a session was resumed, Mosquitto 2.0.11 keeps to no
-// receive maximum, so that is all that has waited for the gateway.
+// Of each device as much as may come again: once a session was resumed, Mosquitto 2.0.11 keeps to
+// no receive maximum, so that is all that has waited for the gateway.
 constexpr int64_t kRepeatWindow = 4'000;
 
 struct Treatment {
