@@ -58,7 +58,8 @@ void Outbox::Append(const Effect& effect) {
   waiting_.resize(at + size);
   std::byte* to = waiting_.data() + at;
   std::memcpy(to, &head, sizeof head);
-  std::memcpy(to + sizeof head, effect.topic.data(), effect.topic.size());
+  if (!effect.topic.empty())
+    std::memcpy(to + sizeof head, effect.topic.data(), effect.topic.size());
   if (!effect.payload.empty()) {
     std::memcpy(to + sizeof head + effect.topic.size(), effect.payload.data(),
                 effect.payload.size());

@@ -29,6 +29,7 @@ std::filesystem::path Source(const std::string& path) {
 // The configuration that belongs to a set, with the plug-ins of this build.
 json SetConfiguration(const std::string& set) {
   json configuration = ReadJson(Source("conf/replay/" + set + ".gateway.json"));
+  configuration["mqtt"].erase("uri");  // the broker is another one here
   for (json& model : configuration["models"]) {
     model["plugin"] = PluginPath(model["name"].get<std::string>());
     if (model.contains("profile")) model.erase("profile");
