@@ -63,8 +63,10 @@ class DiffTest : public ::testing::Test {
   void Write(const std::string& run, const std::vector<json>& twins,
              const std::vector<json>& effects = {}) {
     std::vector<std::string> lines;
+    lines.reserve(twins.size());
     for (const json& twin : twins) lines.push_back(twin.dump());
     std::vector<EffectLine> effect_lines;
+    effect_lines.reserve(effects.size());
     for (const json& effect : effects) effect_lines.push_back({.id = {}, .json = effect.dump()});
     ASSERT_TRUE(WriteRun(folder_ / run, lines, effect_lines).ok());
   }

@@ -131,7 +131,7 @@ inline std::vector<store::Line> RandomLines(std::mt19937_64& random, size_t coun
 inline std::vector<store::Line> QuickLines(std::mt19937_64& random, size_t count) {
   std::vector<store::Line> lines = RandomLines(random, count);
   std::erase_if(lines, [](const store::Line& line) {
-    return line.json.find("f") != std::string::npos;  // fill, flood
+    return line.json.find('f') != std::string::npos;  // fill, flood
   });
   return lines;
 }
