@@ -160,6 +160,12 @@ Status Recorder::End() {
     GEMEL_TRY_LET(const auto frame, reader.Next());
     if (!frame) break;
   }
+  // A start would take it for what a loss of power has left; here none was.
+  if (!reader.lost_segments().empty()) {
+    return Damaged(fmt::format(
+        "{}: the segment before it is missing: the gateway has dropped it before it was copied",
+        reader.lost_segments().front().string()));
+  }
   // Of the segment that grows: what was reserved for it, and a frame that was being written.
   return reader.Cut();
 }

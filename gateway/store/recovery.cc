@@ -46,6 +46,10 @@ class Replayer {
           "{}: the journal ends with {:x}, and a saved twin has seen {:x}: some of it is gone",
           source_.journal.string(), newest_, source_.newest));
     }
+    if (!source_.is_ours && !reader_.lost_segments().empty()) {
+      return Damaged(fmt::format("{}: the segment before it is missing",
+                                 reader_.lost_segments().front().string()));
+    }
     AwaitApplied();
     progress_.bytes.store(progress_.bytes_total.load());
     recovered_.end = reader_.end();

@@ -285,7 +285,7 @@ TEST_F(RecordingTest, TheEndMayComeWhileMessagesDo) {
   std::thread messages([&] {
     while (!is_ending) life.site.AppendAll(lines);
   });
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 4; ++i) {
     std::filesystem::remove_all(recording_);
     ASSERT_TRUE(life.Save().ok());
     auto recorder = Begin();
