@@ -142,7 +142,7 @@ TEST_F(TwinLineTest, NothingIsRoundedOrLeftOut) {
 }
 
 TEST_F(TwinLineTest, TextsAndSymbolsComeBackAsTheyWere) {
-  const std::string text("q\"b\\s/\x01\t\n\r\x7F\0z\u00e9\u20ac\U0001F600", 23);
+  const std::string text("q\"b\\s/\x01\t\n\r\x7F\0z\u00e9\u20ac\U0001F600", 22);
   EXPECT_EQ(
       StateOf([&](Typed::State& state) { state.own_text = std::string_view(text); })["own_text"],
       text);
