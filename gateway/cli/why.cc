@@ -1,7 +1,7 @@
 #include "gateway/cli/why.h"
 
+#include <algorithm>
 #include <map>
-#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -107,7 +107,8 @@ void PrintReadings(const Json& story) {
   std::map<std::string, std::pair<std::string, std::string>> kinds;  // type and unit
   for (const std::string& name : names) values[name] = story["state_after"][name];
   std::vector<std::vector<std::string>> rows;
-  for (const Json& record : records | std::views::reverse) {
+  std::ranges::reverse(records);
+  for (const Json& record : records) {
     for (const Json& change : record["changes"])
       kinds[change["name"]] = {change["type"], change["unit"]};
     std::vector<std::string> row = {"  " + Moment(record["event_time_ms"], story["raised_ms"])};
@@ -122,7 +123,8 @@ void PrintReadings(const Json& story) {
   std::vector<std::string> header = {"  AT"};
   header.insert(header.end(), names.begin(), names.end());
   Table table(header);
-  for (std::vector<std::string>& row : rows | std::views::reverse) table.Add(std::move(row));
+  std::ranges::reverse(rows);
+  for (std::vector<std::string>& row : rows) table.Add(std::move(row));
   fmt::print("\nThe last {} of {} messages, the last one raised it:\n{}", records.size(),
              story["records_before"].get<uint64_t>() + 1, table.Text(0));
 }

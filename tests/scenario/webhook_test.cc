@@ -62,6 +62,7 @@ class WebhookScenario : public ::testing::Test {
   }
   static std::vector<bool> TwoHundred() {
     std::vector<bool> are_raised;
+    are_raised.reserve(200);
     for (int i = 0; i < 200; ++i) are_raised.push_back(i % 2 == 0);
     return are_raised;
   }
