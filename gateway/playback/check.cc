@@ -11,6 +11,7 @@
 #include "gateway/playback/run_files.h"
 #include "gateway/playback/scratch.h"
 #include "gateway/sqlite/database.h"
+#include "gateway/store/bases.h"
 
 namespace gemel::playback {
 namespace {
@@ -22,9 +23,7 @@ class Seen {
     GEMEL_TRY_LET(auto database,
                   sqlite::Database::Open(snapshot, sqlite::Database::Mode::kReadOnly));
     Seen seen;
-    GEMEL_TRY_LET(const int64_t checkpoint,
-                  database.Integer("SELECT coalesce(min(lsn), 0) FROM gemel_checkpoints"));
-    seen.checkpoint_ = static_cast<Lsn>(checkpoint);
+    GEMEL_TRY_LET(seen.checkpoint_, store::CheckpointOf(database));
     // The order matters: a twin that was deleted and made again has a row.
     GEMEL_TRY(seen.AddRows(
         database, "SELECT key_hash, lsn FROM gemel_deletions",

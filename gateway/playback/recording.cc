@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/journal/folder.h"
 #include "gateway/journal/reader.h"
 #include "gateway/journal/segment.h"
 #include "gateway/model/plugin.h"
@@ -26,14 +27,8 @@ Status Refused(const fs::path& path, const char* what, const std::error_code& er
   return Unavailable(std::move(message));
 }
 
-Status MakeFolder(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  return error ? Refused(path, "cannot be made", error) : Status::Ok();
-}
-
 Status CopyFile(const fs::path& from, const fs::path& to) {
-  GEMEL_TRY(MakeFolder(to.parent_path()));
+  GEMEL_TRY(journal::MakeFolder(to.parent_path()));
   std::error_code error;
   fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
   return error ? Refused(from, fmt::format("cannot be copied to {}", to.string()).c_str(), error)
@@ -48,13 +43,6 @@ Status WriteText(const fs::path& path, const std::string& text) {
   return Unavailable(fmt::format("{}: cannot be written", path.string()));
 }
 
-// Of the base: the lowest checkpoint of its shards.
-Result<Lsn> CheckpointOf(sqlite::Database& database) {
-  GEMEL_TRY_LET(const int64_t lsn,
-                database.Integer("SELECT coalesce(min(lsn), 0) FROM gemel_checkpoints"));
-  return static_cast<Lsn>(lsn);
-}
-
 }  // namespace
 
 bool IsRecording(const fs::path& folder) {
@@ -67,7 +55,7 @@ Result<std::optional<store::Base>> BaseOf(const fs::path& folder) {
   std::error_code error;
   if (!fs::exists(path, error)) return std::optional<store::Base>();
   GEMEL_TRY_LET(auto database, sqlite::Database::Open(path, sqlite::Database::Mode::kReadOnly));
-  GEMEL_TRY_LET(const Lsn checkpoint, CheckpointOf(database));
+  GEMEL_TRY_LET(const Lsn checkpoint, store::CheckpointOf(database));
   return std::optional(store::Base{path, checkpoint});
 }
 
@@ -83,7 +71,7 @@ Result<Recorder> Recorder::Begin(Recorded recorded, const fs::path& folder,
                                 recorded.journal.string()));
   }
   Recorder recorder(std::move(recorded), folder);
-  GEMEL_TRY(MakeFolder(recorder.paths_.journal));
+  GEMEL_TRY(journal::MakeFolder(recorder.paths_.journal));
   GEMEL_TRY(recorder.CopyBase());
   GEMEL_TRY(recorder.Follow());
   GEMEL_TRY(recorder.CopyConfiguration(program));
@@ -96,7 +84,7 @@ Status Recorder::CopyBase() {
   if (!database.ok()) return std::move(database).status();
   GEMEL_TRY(database->CopyTo(paths_.base));
   GEMEL_TRY_LET(auto copy, sqlite::Database::Open(paths_.base, sqlite::Database::Mode::kReadOnly));
-  GEMEL_TRY_LET(checkpoint_, CheckpointOf(copy));
+  GEMEL_TRY_LET(checkpoint_, store::CheckpointOf(copy));
   return Status::Ok();
 }
 

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "gateway/journal/folder.h"
+
 namespace gemel::playback {
 namespace {
 
@@ -39,11 +41,7 @@ Status WriteLines(const std::filesystem::path& path, const Lines& lines, const T
 
 Status WriteRun(const std::filesystem::path& folder, std::span<const std::string> twins,
                 std::span<const EffectLine> effects) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    return Unavailable(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
-  }
+  GEMEL_TRY(journal::MakeFolder(folder));
   GEMEL_TRY(WriteLines(folder / kTwinsFile, twins,
                        [](const std::string& line) -> const std::string& { return line; }));
   return WriteLines(folder / kEffectsFile, effects,

@@ -16,12 +16,13 @@
 #include "gateway/base/time_text.h"
 #include "gateway/codec/plan.h"
 #include "gateway/effects/payload.h"
+#include "gateway/journal/record_stream.h"
 #include "gateway/journal/segment.h"
 #include "gateway/journal/skipped.h"
 #include "gateway/model/state.h"
 #include "gateway/playback/collector.h"
-#include "gateway/playback/twin_records.h"
 #include "gateway/store/one_twin.h"
+#include "gateway/store/recovery.h"
 #include "gateway/twin/engine.h"
 
 namespace gemel::playback {
@@ -100,20 +101,23 @@ class Story {
                                  FormatIsoTime(std::clamp(oldest.created.time_since_epoch().count(),
                                                           kTimeMinUs, kTimeMaxUs))));
     }
-    GEMEL_TRY_LET(auto records, TwinRecords::Open(history_.journal, alert_id_.lsn - 1, world_));
-    GEMEL_TRY_LET(const auto found, records.Next([&](const journal::RecordView& record) {
-      return record.lsn() >= alert_id_.lsn;
-    }));
-    if (!found) return unknown("the journal holds no such record");
-    const journal::RecordView record(*found);
-    const bool is_one =
-        record.lsn() == alert_id_.lsn && (record.kind() == journal::RecordKind::kTelemetry ||
-                                          record.kind() == journal::RecordKind::kTwinDeleted);
-    if (!is_one) return unknown("the journal holds no such record");
+    GEMEL_TRY_LET(auto records, RecordsAfter(alert_id_.lsn - 1));
+    GEMEL_TRY_LET(auto found, records.Next());
+    while (found && found->lsn() < alert_id_.lsn) {
+      GEMEL_TRY_LET(found, records.Next());
+    }
+    if (!found || found->lsn() != alert_id_.lsn || !journal::IsOfTwin(found->kind()))
+      return unknown("the journal holds no such record");
+    GEMEL_TRY_LET(const auto bytes, records.Translate());
+    const journal::RecordView record(bytes);
     key_hash_ = record.key_hash();
     model_ = record.model();
     id_ = std::string(record.id());
     return Status::Ok();
+  }
+
+  Result<journal::RecordStream> RecordsAfter(std::optional<Lsn> lsn) const {
+    return journal::RecordStream::Open(history_.journal, lsn, catalog_, *world_.symbols);
   }
 
   Result<bool> JournalIsWhole() const {
@@ -141,19 +145,19 @@ class Story {
       if (seen >= alert_id_.lsn) return Depth::kTooLate;
     }
     GEMEL_TRY_LET(auto records,
-                  TwinRecords::Open(history_.journal,
-                                    base ? std::optional(base->checkpoint) : std::nullopt, world_));
+                  RecordsAfter(base ? std::optional(base->checkpoint) : std::nullopt));
     GEMEL_TRY_LET(const std::set<Lsn> skipped, journal::FindSkipped(history_.journal));
     std::deque<Step> steps;
     uint64_t before = 0;
     judgements_.clear();
     while (true) {
-      GEMEL_TRY_LET(const auto bytes, records.Next([&](const journal::RecordView& record) {
-        return record.key_hash() == key_hash_ && record.lsn() > seen &&
-               journal::IsOfTwin(record.kind()) && !skipped.contains(record.lsn());
-      }));
-      if (!bytes) break;
-      const journal::RecordView record(*bytes);
+      GEMEL_TRY_LET(const auto next, records.Next());
+      if (!next) break;
+      const bool is_its = next->key_hash() == key_hash_ && next->lsn() > seen &&
+                          journal::IsOfTwin(next->kind()) && !skipped.contains(next->lsn());
+      if (!is_its) continue;
+      GEMEL_TRY_LET(const auto bytes, records.Translate());
+      const journal::RecordView record(bytes);
       if (record.lsn() > alert_id_.lsn) {
         engine.Apply(record);
         if (!FollowAlert(engine, record.record_time())) break;
@@ -327,6 +331,7 @@ class Story {
   const EffectId alert_id_;
   const History& history_;
   const twin::World& world_;
+  const journal::Catalog catalog_ = store::CatalogOf(world_);
   const size_t records_max_;
 
   uint64_t key_hash_ = 0;

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "gateway/journal/folder.h"
 #include "gateway/journal/segment.h"
-#include "gateway/sqlite/database.h"
 
 namespace gemel::store {
 namespace {
@@ -54,6 +54,12 @@ Result<JournalOnDisk> LookAt(const fs::path& folder, Lsn checkpoint) {
 
 }  // namespace
 
+Result<Lsn> CheckpointOf(sqlite::Database& database) {
+  GEMEL_TRY_LET(const int64_t lsn,
+                database.Integer("SELECT coalesce(min(lsn), 0) FROM gemel_checkpoints"));
+  return static_cast<Lsn>(lsn);
+}
+
 fs::path BasesFolder(const fs::path& database) { return database.string() + ".bases"; }
 
 std::vector<Base> FindBases(const fs::path& folder) {
@@ -82,10 +88,7 @@ Result<bool> KeepBases(const fs::path& database, const fs::path& journal, Lsn ch
   const bool is_due = found.bytes_behind >= policy.bytes ||
                       (found.oldest_behind != kNoTime && now - found.oldest_behind >= policy.time);
   if (!is_due || checkpoint <= newest) return false;
-  fs::create_directories(folder, error);
-  if (error) {
-    return Unavailable(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
-  }
+  GEMEL_TRY(journal::MakeFolder(folder));
   const fs::path unfinished = folder / "unfinished";
   fs::remove(unfinished, error);
   GEMEL_TRY_LET(auto opened, sqlite::Database::Open(database, sqlite::Database::Mode::kReadOnly));

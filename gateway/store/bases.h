@@ -8,6 +8,7 @@
 #include "gateway/base/lsn.h"
 #include "gateway/base/status.h"
 #include "gateway/sdk/types.hpp"
+#include "gateway/sqlite/database.h"
 
 namespace gemel::store {
 
@@ -17,6 +18,10 @@ struct Base {
   std::filesystem::path path;
   Lsn checkpoint = kNoLsn;
 };
+
+// How far a saved database was: the lowest checkpoint of its shards, kNoLsn before the first
+// snapshot.
+Result<Lsn> CheckpointOf(sqlite::Database& database);
 
 // How much of the journal lies between two bases: so many bytes of segments, or so much time.
 struct BasePolicy {

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "gateway/base/log.h"
-#include "gateway/journal/reader.h"
+#include "gateway/journal/record_stream.h"
 #include "gateway/journal/skipped.h"
 
 namespace gemel::store {
@@ -21,23 +21,21 @@ constexpr std::chrono::seconds kSayEvery{5};
 
 class Replayer {
  public:
-  Replayer(journal::JournalReader reader, std::set<Lsn> skipped, const RecoverySource& source,
-           const journal::Catalog& catalog, Symbols& symbols, journal::Sequencer& sequencer,
-           twin::ShardSet& shards, RecoveryProgress& progress)
-      : reader_(std::move(reader)),
+  Replayer(journal::RecordStream records, std::set<Lsn> skipped, const RecoverySource& source,
+           journal::Sequencer& sequencer, twin::ShardSet& shards, RecoveryProgress& progress)
+      : records_(std::move(records)),
         skipped_(std::move(skipped)),
         source_(source),
-        translation_(catalog, symbols),
         sequencer_(sequencer),
         shards_(shards),
         progress_(progress) {}
 
   Result<Recovered> Run() {
     while (true) {
-      GEMEL_TRY_LET(const std::optional<journal::Frame> frame, reader_.Next());
-      if (!frame || frame->first > source_.until) break;
+      GEMEL_TRY_LET(const auto record, records_.Next());
+      if (!record || record->lsn() > source_.until) break;
       if (reader_.end().segment != segment_) BeginSegment();
-      GEMEL_TRY(ReplayFrame(*frame));
+      GEMEL_TRY(ReplayRecord(*record));
       progress_.bytes.store(before_segment_ + reader_.offset());
       SayProgress();
     }
@@ -66,28 +64,9 @@ class Replayer {
     std::error_code error;
     const uint64_t bytes = std::filesystem::file_size(reader_.path(), error);
     segment_bytes_ = error ? 0 : bytes;
-    translation_.BeginSegment();
   }
 
-  Status ReplayFrame(const journal::Frame& frame) {
-    journal::EntryReader entries(frame.body);
-    while (const std::optional<journal::Entry> entry = entries.Next()) {
-      Status status = entry->kind == journal::EntryKind::kRecord ? ReplayRecord(entry->content)
-                                                                 : translation_.Define(*entry);
-      if (!status.ok()) return At(frame, status);
-    }
-    if (!entries.is_at_end()) return At(frame, Invalid("an entry that does not end"));
-    return Status::Ok();
-  }
-
-  Status ReplayRecord(std::span<const std::byte> content) {
-    if (!journal::IsRecord(content)) return Invalid("an entry that is no record");
-    scratch_.resize((content.size() + journal::kReadAhead) / sizeof(uint64_t) + 1);
-    std::memcpy(scratch_.data(), content.data(), content.size());
-    const std::span<std::byte> record(reinterpret_cast<std::byte*>(scratch_.data()),
-                                      content.size());
-    const journal::RecordView view(record);
-    if (view.lsn() > source_.until) return Status::Ok();
+  Status ReplayRecord(const journal::RecordView& view) {
     recovered_.last = std::max(recovered_.last, view.record_time());
     newest_ = view.lsn();
     if (view.lsn() <= source_.checkpoint) return Status::Ok();
@@ -108,7 +87,7 @@ class Replayer {
     if (!journal::IsOfTwin(view.kind()) || skipped_.contains(view.lsn())) return Status::Ok();
     if (source_.wants && !source_.wants(view)) return Status::Ok();
     ++recovered_.records;
-    GEMEL_TRY(translation_.Apply(record));
+    GEMEL_TRY_LET(const std::span<const std::byte> record, records_.Translate());
     const unsigned attempts =
         source_.attempts == nullptr ? 0 : source_.attempts->CountOf(view.lsn());
     if (attempts >= journal::Attempts::kMax) {
@@ -161,18 +140,6 @@ class Replayer {
     if (is_asked) done.wait();
   }
 
-  // Which frame it is that can't be replayed, and what can be done.
-  Status At(const journal::Frame& frame, const Status& status) const {
-    if (status.code() == Code::kNotFound) {
-      return Invalid(fmt::format(
-          "{}: the record {:x} is of {}, which the configuration has no more: start with one that "
-          "has it until `gemel` is ready, then stop and take it out",
-          reader_.path().string(), frame.first, status.message()));
-    }
-    return Damaged(fmt::format("{}: the frame {:x} holds {}", reader_.path().string(), frame.first,
-                               status.message()));
-  }
-
   void SayProgress() {
     const auto now = std::chrono::steady_clock::now();
     if (now - said_ < kSayEvery) return;
@@ -180,10 +147,10 @@ class Replayer {
     log::Info("recovering={:.0f}% records={}", 100 * progress_.share(), recovered_.records);
   }
 
-  journal::JournalReader reader_;
+  journal::RecordStream records_;
+  journal::JournalReader& reader_ = records_.reader();
   const std::set<Lsn> skipped_;
   const RecoverySource& source_;
-  journal::Translation translation_;
   journal::Sequencer& sequencer_;
   twin::ShardSet& shards_;
   RecoveryProgress& progress_;
@@ -192,7 +159,6 @@ class Replayer {
   Lsn segment_ = kNoLsn;
   uint64_t before_segment_ = 0;
   uint64_t segment_bytes_ = 0;
-  std::vector<uint64_t> scratch_;  // aligned
   std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
 };
 
@@ -226,12 +192,11 @@ Result<Recovered> Recover(const RecoverySource& source, const journal::Catalog& 
     if (!error) total += bytes;
   }
   progress.bytes_total.store(total);
-  GEMEL_TRY_LET(journal::JournalReader reader,
-                journal::JournalReader::Open(source.journal, source.checkpoint));
+  GEMEL_TRY_LET(auto records,
+                journal::RecordStream::Open(source.journal, source.checkpoint, catalog, symbols));
   GEMEL_TRY_LET(std::set<Lsn> skipped, journal::FindSkipped(source.journal));
-  Result<Recovered> recovered = Replayer(std::move(reader), std::move(skipped), source, catalog,
-                                         symbols, sequencer, shards, progress)
-                                    .Run();
+  Result<Recovered> recovered =
+      Replayer(std::move(records), std::move(skipped), source, sequencer, shards, progress).Run();
   if (recovered.ok() || recovered.status().code() != Code::kDamaged) return recovered;
   return Damaged(recovered.status().message() +
                  ". Restore the journal from a copy, or see what `gemel repair` can save of it");
