@@ -94,11 +94,7 @@ Status Gateway::Start() {
                                                    .stop = [this] { receiver_->Stop(); },
                                                    .start = [this] { return StartReceiver(); }});
   snapshots_ = std::make_unique<store::Snapshots>(
-      *store_,
-      store::Store::Sources{.sequencer = *sequencer_,
-                            .journal = *journal_,
-                            .effects = [this] { return sender_->Unacknowledged(); },
-                            .webhook_effects = [this] { return WaitingForWebhooks(); }},
+      *store_, SnapshotSources(),
       store::SnapshotOptions{.every = config_.store.snapshot_every,
                              .on_durable = [this](Lsn checkpoint) { DropSegments(checkpoint); }});
   is_started_.store(true, std::memory_order_release);
@@ -110,12 +106,11 @@ Status Gateway::RecoverTwins() {
   GEMEL_TRY_LET(const store::Restored restored, store_->Restore(gate_));
   const Lsn highest = std::max(restored.highest_checkpoint, restored.highest_row);
   if (highest >= MakeLsn(epoch_->number(), 0)) {
-    return Damaged(
-        fmt::format("{}: it knows records of epoch {}, and the journal in {} is in epoch {}: they "
-                    "do not belong "
-                    "together. Restore the journal, or move the database away as well",
-                    config_.store.path.string(), highest >> kLsnCounterBits,
-                    config_.journal.path.string(), epoch_->number()));
+    return Damaged(fmt::format(
+        "{}: it knows records of epoch {}, and the journal in {} is in epoch {}: they "
+        "do not belong together. Restore the journal, or move the database away as well",
+        config_.store.path.string(), highest >> kLsnCounterBits, config_.journal.path.string(),
+        epoch_->number()));
   }
   GEMEL_TRY(EnrolWebhooks());
   shards_->Start(*sequencer_);
@@ -193,6 +188,13 @@ void Gateway::SayDropped() const {
                  log::Quoted("these alerts were decided when the configuration had another webhook "
                              "of this name, or none"));
   }
+}
+
+store::Store::Sources Gateway::SnapshotSources() {
+  return {.sequencer = *sequencer_,
+          .journal = *journal_,
+          .effects = [this] { return sender_->Unacknowledged(); },
+          .webhook_effects = [this] { return WaitingForWebhooks(); }};
 }
 
 store::Store::WebhookEffects Gateway::WaitingForWebhooks() const {

@@ -96,6 +96,8 @@ class Gateway {
   Status EnrolWebhooks();
   void SayDropped() const;
   store::Store::WebhookEffects WaitingForWebhooks() const;
+  // What a snapshot is made of.
+  store::Store::Sources SnapshotSources();
   Status StartHttp();
   http::IntakeCounts IntakeCounts() const;
   http::StorageCounts StorageCounts() const;

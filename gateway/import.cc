@@ -56,11 +56,7 @@ Result<uint64_t> Gateway::Import(const std::filesystem::path& path, bool replace
   GEMEL_TRY(CheckImport(path, replaces));
   GEMEL_TRY_LET(const uint64_t twins, AppendImport(path));
   while (sequencer_->lag() > 0) sequencer_->WaitForRoom(kRoomPatience);
-  GEMEL_TRY(store_
-                ->Save({.sequencer = *sequencer_,
-                        .journal = *journal_,
-                        .effects = [this] { return sender_->Unacknowledged(); }})
-                .status());
+  GEMEL_TRY(store_->Save(SnapshotSources()).status());
   GEMEL_TRY(store_->Checkpoint().status());
   return twins;
 }

@@ -52,8 +52,7 @@ Status Store::WithAdvice(Status status) const {
   if (status.code() != Code::kDamaged) return status;
   return Damaged(
       fmt::format("{}: {}. Restore the file from a copy, or see what `gemel repair` can do: it "
-                  "says whether the "
-                  "journal still holds all that the twins are built again from",
+                  "says whether the journal still holds all that the twins are built again from",
                   database_.path().string(), status.message()));
 }
 

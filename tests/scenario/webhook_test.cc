@@ -2,6 +2,7 @@
 // posts what was not taken under the same id, and nothing twice that it has recorded.
 
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <set>
 #include <string>
@@ -118,6 +119,45 @@ TEST_F(WebhookScenario, KilledBeforeTheAnswerItPostsAgainUnderTheSameId) {
   const auto posts = Posts();
   EXPECT_EQ(posts[0], posts[1]);
   EXPECT_EQ(receiver_.received()[0].body, receiver_.received()[1].body);
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+}
+
+// What waits for a webhook is not the import's business, and what an import raises is the
+// webhook's.
+TEST_F(WebhookScenario, AnImportKeepsWhatWaitsAndAddsWhatItRaises) {
+  receiver_.SetAnswer([](const HttpRequest&) { return Reply(503); });
+  GatewayProcess gateway(broker_, Configuration());
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Say(1, true);
+  ASSERT_TRUE(receiver_.AwaitCount(1));
+  const std::string before = receiver_.received()[0].headers.at("idempotency-key");
+  ASSERT_EQ(gateway.Stop(), 0) << gateway.errors();
+
+  const std::string configuration = (gateway.folder() / "gemel.json").string();
+  support::Process exporting({GemelProgram(), "export", "--config", configuration});
+  std::string line = exporting.ReadLine().value_or("");
+  ASSERT_EQ(exporting.Wait(), 0) << exporting.errors();
+  nlohmann::json twin = nlohmann::json::parse(line);
+  ASSERT_EQ(twin["alerts"].size(), 1U);
+  twin["id"] = "d2";
+  const std::string file = (gateway.folder() / "twins.jsonl").string();
+  std::ofstream(file) << twin.dump() << '\n';
+  support::Process importing({GemelProgram(), "import", file, "--config", configuration});
+  ASSERT_EQ(importing.Wait(), 0) << importing.errors();
+
+  const size_t refused = receiver_.received().size();
+  receiver_.SetAnswer([](const HttpRequest&) { return Reply(200); });
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  ASSERT_TRUE(gateway.AwaitMetric(kDelivered, 2)) << gateway.errors();
+  std::map<std::string, std::string> posted;  // by twin
+  const std::vector<HttpRequest> received = receiver_.received();
+  for (size_t i = refused; i < received.size(); ++i) {
+    posted[nlohmann::json::parse(received[i].body)["twin"]] =
+        received[i].headers.at("idempotency-key");
+  }
+  EXPECT_EQ(posted["d1"], before);
+  EXPECT_TRUE(posted.contains("d2"));
+  EXPECT_NE(posted["d2"], before);
   EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
 }
 
