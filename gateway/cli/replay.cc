@@ -100,9 +100,14 @@ Status CheckUsage(Arguments& a) {
   if (!a.is_offline) {
     if (a.map.empty()) return Invalid("--map is needed: how a row becomes a message");
     if (a.broker.empty()) return Invalid("--broker is needed, or --offline");
+    const bool has_offline = !a.models.empty() || !a.offline.configuration.empty() ||
+                             !a.offline.out.empty() || !a.offline.is_checked;
+    if (has_offline) return Invalid("--config, --model, --out and --no-check want --offline");
     return Status::Ok();
   }
   if (!a.broker.empty()) return Invalid("--broker and --offline exclude each other");
+  if (a.speed != "max" || !a.shuffle.empty())
+    return Invalid("--speed and --shuffle are for a broker: --offline goes as fast as it can");
   a.offline.file = a.file;
   a.offline.map = a.map;
   a.offline.is_sorted = a.is_sorted;

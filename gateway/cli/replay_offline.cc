@@ -141,6 +141,7 @@ Result<std::unique_ptr<LoadedWorld>> LoadRecorded(
     const std::map<std::string, std::string>& plugins) {
   if (!options.configuration.empty())
     return LoadWorld(options.configuration, plugins, options.shards);
+  GEMEL_TRY(playback::CheckRecording(options.file));
   // What the environment said to the gateway is in it.
   return LoadWorld(paths.configuration, plugins, options.shards, {});
 }

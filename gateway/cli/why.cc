@@ -55,28 +55,28 @@ std::string Value(const Json& value, const std::string& type, const std::string&
 }
 
 std::string Turn(const Json& change) {
-  const auto type = change["type"].get<std::string>();
-  const auto unit = change["unit"].get<std::string>();
-  return fmt::format("{} → {}", Value(change["before"], type, unit),
-                     Value(change["after"], type, unit));
+  const auto type = change.at("type").get<std::string>();
+  const auto unit = change.at("unit").get<std::string>();
+  return fmt::format("{} → {}", Value(change.at("before"), type, unit),
+                     Value(change.at("after"), type, unit));
 }
 
 void PrintHead(const Json& story) {
-  fmt::print("{}/{}: {} ({}), raised {}\n  {}\n", Cell(story["model"]), Cell(story["twin"]),
-             Cell(story["code"]), Cell(story["severity"]), Moment(story["raised_ms"]),
-             Cell(story["message"]));
-  for (const auto& property : story["properties"].items())
+  fmt::print("{}/{}: {} ({}), raised {}\n  {}\n", Cell(story.at("model")), Cell(story.at("twin")),
+             Cell(story.at("code")), Cell(story.at("severity")), Moment(story.at("raised_ms")),
+             Cell(story.at("message")));
+  for (const auto& property : story.at("properties").items())
     fmt::print("  {}: {}\n", Cell(property.key()), Value(property.value(), "", ""));
 }
 
 void PrintJudgements(const Json& story) {
-  const Json& judgements = story["judgements"];
+  const Json& judgements = story.at("judgements");
   if (judgements.empty()) return;
   fmt::print("\nHow it came to this:\n");
   Table table({"  AT", "WHAT", "", "MEANING"});
   for (const Json& change : judgements) {
-    table.Add({"  " + Moment(change["event_time_ms"], story["raised_ms"]), Cell(change["name"]),
-               Turn(change), Cell(change["meaning"])});
+    table.Add({"  " + Moment(change.at("event_time_ms"), story.at("raised_ms")),
+               Cell(change.at("name")), Turn(change), Cell(change.at("meaning"))});
   }
   fmt::print("{}", table.Text(0));
 }
@@ -85,39 +85,40 @@ void PrintJudgements(const Json& story) {
 // speaks of none.
 std::vector<std::string> ReadingsInQuestion(const Json& story) {
   std::vector<std::string> names;
-  for (const auto& field : story["state_after"].items()) {
-    if (story["properties"].contains(field.key())) names.push_back(field.key());
+  for (const auto& field : story.at("state_after").items()) {
+    if (story.at("properties").contains(field.key())) names.push_back(field.key());
   }
   if (!names.empty()) return names;
-  for (const Json& change : story["record"]["changes"]) {
+  for (const Json& change : story.at("record").at("changes")) {
     constexpr size_t kColumnsMax = 4;
-    if (change["source"] != "model" && names.size() < kColumnsMax)
-      names.push_back(change["name"].get<std::string>());
+    if (change.at("source") != "model" && names.size() < kColumnsMax)
+      names.push_back(change.at("name").get<std::string>());
   }
   return names;
 }
 
 void PrintReadings(const Json& story) {
   const std::vector<std::string> names = ReadingsInQuestion(story);
-  if (names.empty() || story["before"].empty()) return;
-  std::vector<Json> records(story["before"].begin(), story["before"].end());
-  records.push_back(story["record"]);
+  if (names.empty() || story.at("before").empty()) return;
+  std::vector<Json> records(story.at("before").begin(), story.at("before").end());
+  records.push_back(story.at("record"));
   // From the last one back, because the state is known at the end.
   std::map<std::string, Json> values;
   std::map<std::string, std::pair<std::string, std::string>> kinds;  // type and unit
-  for (const std::string& name : names) values[name] = story["state_after"][name];
+  for (const std::string& name : names) values[name] = story.at("state_after").at(name);
   std::vector<std::vector<std::string>> rows;
   std::ranges::reverse(records);
   for (const Json& record : records) {
-    for (const Json& change : record["changes"])
-      kinds[change["name"]] = {change["type"], change["unit"]};
-    std::vector<std::string> row = {"  " + Moment(record["event_time_ms"], story["raised_ms"])};
+    for (const Json& change : record.at("changes"))
+      kinds[change.at("name")] = {change.at("type"), change.at("unit")};
+    std::vector<std::string> row = {"  " +
+                                    Moment(record.at("event_time_ms"), story.at("raised_ms"))};
     for (const std::string& name : names)
       row.push_back(Value(values[name], kinds[name].first, kinds[name].second));
     rows.push_back(std::move(row));
-    for (const Json& change : record["changes"]) {
-      if (const auto known = values.find(change["name"]); known != values.end())
-        known->second = change["before"];
+    for (const Json& change : record.at("changes")) {
+      if (const auto known = values.find(change.at("name")); known != values.end())
+        known->second = change.at("before");
     }
   }
   std::vector<std::string> header = {"  AT"};
@@ -126,36 +127,37 @@ void PrintReadings(const Json& story) {
   std::ranges::reverse(rows);
   for (std::vector<std::string>& row : rows) table.Add(std::move(row));
   fmt::print("\nThe last {} of {} messages, the last one raised it:\n{}", records.size(),
-             story["records_before"].get<uint64_t>() + 1, table.Text(0));
+             story.at("records_before").get<uint64_t>() + 1, table.Text(0));
 }
 
 void PrintConclusions(const Json& story) {
   std::vector<Json> concluded;
-  for (const Json& change : story["record"]["changes"]) {
+  for (const Json& change : story.at("record").at("changes")) {
     const bool is_word =
-        change["type"] == "bool" || change["type"] == "symbol" || change["type"] == "text";
-    if (change["source"] == "model" && is_word) concluded.push_back(change);
+        change.at("type") == "bool" || change.at("type") == "symbol" || change.at("type") == "text";
+    if (change.at("source") == "model" && is_word) concluded.push_back(change);
   }
-  const Json& says = story["record"]["says"];
+  const Json& says = story.at("record").at("says");
   if (concluded.empty() && says.empty()) return;
   fmt::print("\nWhat the model concluded from it:\n");
   for (const Json& change : concluded) {
-    fmt::print("  {}: {}  ({})\n", Cell(change["name"]), Turn(change), Cell(change["meaning"]));
+    fmt::print("  {}: {}  ({})\n", Cell(change.at("name")), Turn(change),
+               Cell(change.at("meaning")));
   }
   for (const Json& line : says) fmt::print("  It says: {}\n", Cell(line));
 }
 
 void PrintEffects(const Json& record) {
-  for (const Json& effect : record["effects"]) {
-    const Json& payload = effect["payload"];
+  for (const Json& effect : record.at("effects")) {
+    const Json& payload = effect.at("payload");
     if (!payload.is_object()) continue;
-    if (effect["kind"] == "command") {
+    if (effect.at("kind") == "command") {
       fmt::print("  The device was told: {}", Cell(payload.value("name", Json())));
       const Json arguments = payload.value("args", Json::object());
       for (const auto& argument : arguments.items())
         fmt::print(", {} {}", Cell(argument.key()), Value(argument.value(), "", ""));
       fmt::print("\n");
-    } else if (effect["kind"] == "alert") {
+    } else if (effect.at("kind") == "alert") {
       fmt::print("  The operators were told: {} ({}, {})\n", Cell(payload.value("code", Json())),
                  Cell(payload.value("severity", Json())), Cell(payload.value("status", Json())));
     }
@@ -163,28 +165,29 @@ void PrintEffects(const Json& record) {
 }
 
 void PrintSince(const Json& story) {
-  const Json& since = story["since"];
+  const Json& since = story.at("since");
   const int64_t count = since.value("count", int64_t{1});
   if (count > 1)
     fmt::print("  Raised {} times, last {}.\n", count,
-               Moment(since["last_ms"], story["raised_ms"]));
-  if (since["severity"] != story["severity"])
-    fmt::print("  Its severity became {}.\n", Cell(since["severity"]));
-  if (since["cleared_ms"].is_null()) {
+               Moment(since.at("last_ms"), story.at("raised_ms")));
+  if (since.at("severity") != story.at("severity"))
+    fmt::print("  Its severity became {}.\n", Cell(since.at("severity")));
+  if (since.at("cleared_ms").is_null()) {
     fmt::print("  It is still active.\n");
   } else {
-    fmt::print("  Cleared {}.\n", Moment(since["cleared_ms"], story["raised_ms"]));
+    fmt::print("  Cleared {}.\n", Moment(since.at("cleared_ms"), story.at("raised_ms")));
   }
 }
 
 void PrintSources(const Json& story) {
-  const Json& record = story["record"];
-  fmt::print("\nRecord {}, route {}, taken in {}, measured {}:\n  {}\n", Cell(record["lsn"]),
-             Cell(record["route"]), Moment(record["time_ms"]), Moment(record["event_time_ms"]),
-             record["payload"].is_null() ? fmt::format("{} bytes", record["payload_bytes"].dump())
-                                         : Cell(record["payload"]));
-  fmt::print("Model {} (plug-in {:.12}): {}\n", Cell(story["model"]),
-             story["plugin_sha256"].get<std::string>(), Cell(story["model_meaning"]));
+  const Json& record = story.at("record");
+  fmt::print(
+      "\nRecord {}, route {}, taken in {}, measured {}:\n  {}\n", Cell(record.at("lsn")),
+      Cell(record.at("route")), Moment(record.at("time_ms")), Moment(record.at("event_time_ms")),
+      record.at("payload").is_null() ? fmt::format("{} bytes", record.at("payload_bytes").dump())
+                                     : Cell(record.at("payload")));
+  fmt::print("Model {} (plug-in {:.12}): {}\n", Cell(story.at("model")),
+             story.at("plugin_sha256").get<std::string>(), Cell(story.at("model_meaning")));
 }
 
 void Print(const Json& story, bool with_state) {
@@ -193,17 +196,19 @@ void Print(const Json& story, bool with_state) {
   PrintReadings(story);
   PrintConclusions(story);
   fmt::print("\nWhat came of it:\n");
-  PrintEffects(story["record"]);
+  PrintEffects(story.at("record"));
   PrintSince(story);
   if (with_state) {
     fmt::print("\nAll that the twin knew then:\n");
-    for (const auto& field : story["state_after"].items())
+    for (const auto& field : story.at("state_after").items())
       fmt::print("  {}: {}\n", field.key(), Cell(field.value()));
   }
   PrintSources(story);
 }
 
 Result<Json> TellFromRecording(const std::string& folder, EffectId alert, size_t records) {
+  if (!playback::IsRecording(folder)) return Invalid(fmt::format("{}: it is no recording", folder));
+  GEMEL_TRY(playback::CheckRecording(folder));
   const playback::RecordingPaths paths(folder);
   GEMEL_TRY_LET(const auto world, LoadWorld(paths.configuration, {}, config::DefaultShards(), {}));
   playback::History history{.journal = paths.journal, .bases = {}};
@@ -252,8 +257,12 @@ int WhyMain(int count, const char* const* arguments) {
   }
   if (is_json) {
     fmt::print("{}\n", story.dump(2, ' ', false, Json::error_handler_t::replace));
-  } else {
+    return kDone;
+  }
+  try {
     Print(story, with_state);
+  } catch (const Json::exception&) {
+    return Fail(kFailed, "why: the answer is no story that this program can tell; --json shows it");
   }
   return kDone;
 }

@@ -50,6 +50,27 @@ bool IsRecording(const fs::path& folder) {
   return fs::is_regular_file(RecordingPaths(folder).about, error);
 }
 
+Status CheckRecording(const fs::path& folder) {
+  const fs::path path = RecordingPaths(folder).about;
+  std::ifstream file(path, std::ios::binary);
+  const ordered_json about = ordered_json::parse(file, nullptr, false);
+  try {
+    if (about.at("format").get<int>() > kFormat) {
+      return Invalid(fmt::format("{}: of format {}; this program knows formats up to {}",
+                                 path.string(), about.at("format").dump(), kFormat));
+    }
+    for (const ordered_json& model : about.at("models")) {
+      const fs::path plugin = folder / "models" / (model.at("name").get<std::string>() + ".so");
+      GEMEL_TRY_LET(const std::string digest, model::HashOf(plugin));
+      if (digest == model.at("sha256").get<std::string>()) continue;
+      return Damaged(fmt::format("{}: it is another plug-in than was recorded", plugin.string()));
+    }
+  } catch (const ordered_json::exception&) {
+    return Damaged(fmt::format("{}: it is not what was recorded", path.string()));
+  }
+  return Status::Ok();
+}
+
 Result<std::optional<store::Base>> BaseOf(const fs::path& folder) {
   const fs::path path = RecordingPaths(folder).base;
   std::error_code error;
@@ -124,9 +145,9 @@ Status Recorder::CopySegments(bool with_last) {
     const Lsn first = *journal::LsnOfName(paths[i].filename().string());
     const bool is_needed =
         is_last || *journal::LsnOfName(paths[i + 1].filename().string()) > checkpoint_;
-    if (!is_needed || copied_[first]) continue;
+    if (!is_needed || copied_.contains(first)) continue;
     GEMEL_TRY(CopyFile(paths[i], paths_.journal / paths[i].filename()));
-    copied_[first] = true;
+    if (!is_last) copied_.insert(first);  // the last one grows
   }
   return Status::Ok();
 }
@@ -141,6 +162,17 @@ Status Recorder::End() {
   } else if (database.status().code() != Code::kNotFound) {
     return std::move(database).status();
   }
+  // A copy that grew while it was made may hold a later frame and not the one before it.
+  constexpr int kAttemptsMax = 3;
+  Status status;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    status = CopyLast();
+    if (status.code() != Code::kDamaged) break;
+  }
+  return status;
+}
+
+Status Recorder::CopyLast() {
   GEMEL_TRY(CopySegments(true));
   // As a fold opens it: without a base it needs the journal from its beginning on.
   GEMEL_TRY_LET(auto reader, journal::JournalReader::Open(paths_.journal, checkpoint_));

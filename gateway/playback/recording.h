@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct RecordingPaths {
   std::filesystem::path configuration, base, journal, end, about;
 };
 bool IsRecording(const std::filesystem::path& folder);
+// Whether this program can fold it: Invalid if it is of a newer format, Damaged if recording.json
+// or a plug-in is not what was recorded, whose code is never run then. REQUIRES:
+// IsRecording(folder)
+Status CheckRecording(const std::filesystem::path& folder);
 // The twins at its beginning; nothing if its journal goes back to its own.
 Result<std::optional<store::Base>> BaseOf(const std::filesystem::path& folder);
 
@@ -60,7 +65,7 @@ class Recorder {
   // Copies the rest. Damaged if the gateway has dropped a segment before it was copied.
   Status End();
 
-  uint64_t segments() const { return copied_.size(); }
+  uint64_t segments() const { return copied_.size() + 1; }
   Lsn checkpoint() const { return checkpoint_; }
 
  private:
@@ -70,12 +75,13 @@ class Recorder {
   Status CopyBase();
   // Of the segments that hold what follows the base; the last one, which grows, only at the end.
   Status CopySegments(bool with_last);
+  Status CopyLast();
 
   Recorded recorded_;
   RecordingPaths paths_;
   std::filesystem::path folder_;
   Lsn checkpoint_ = kNoLsn;
-  std::map<Lsn, bool> copied_;
+  std::set<Lsn> copied_;  // the last one not among them
 };
 
 }  // namespace gemel::playback

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/playback/why.h"
 #include "tests/playback/life.h"
 #include "tests/support/temp_dir.h"
 
@@ -114,6 +115,23 @@ TEST_F(PutTest, AlertsAreRaisedAgainUnderIdsOfTheirOwnAndThoseBeforeAreCleared) 
   EXPECT_THAT(effects[2].payload, HasSubstr(FormatEffectId('a', effects[2].id)));
   EXPECT_THAT(effects[2].payload, HasSubstr("active_unacked"));
   EXPECT_NE(effects[0].id, effects[2].id);
+}
+
+TEST_F(PutTest, TheStoryOfAnImportedAlertBeginsWithTheImport) {
+  Life from(Folder("from"));
+  ASSERT_TRUE(from.Start().ok());
+  from.site.AppendAll({{.json = R"({"a": 9, "order": "raise"})"}});
+  Life to(Folder("to"));
+  ASSERT_TRUE(to.Start().ok());
+  Put(to, from.Lines().at(0));
+  const FoldWorld world;
+  const auto told =
+      Why(to.site.Effects().at(0).id, {.journal = folder_ / "to" / "journal", .bases = {}},
+          world.probes.world, 10);
+  ASSERT_TRUE(told.ok()) << told.status().message();
+  EXPECT_EQ((*told)["code"], "hot");
+  EXPECT_EQ((*told)["state_after"]["a"], 9.0);
+  EXPECT_TRUE((*told)["state_before"].is_null());
 }
 
 TEST_F(PutTest, WhatIsWrongIsRefusedAsAWhole) {

@@ -208,6 +208,36 @@ TEST_F(RecordingTest, WhatTheGatewayDropsOnceItIsCopiedIsInTheRecording) {
   EXPECT_EQ(Differing(), 0u);
 }
 
+TEST_F(RecordingTest, APluginOrAFormatThatWasNotRecordedIsRefused) {
+  {
+    Life life(gateway());
+    ASSERT_TRUE(life.Start().ok());
+  }
+  ASSERT_TRUE(Begin().ok());
+  EXPECT_TRUE(CheckRecording(recording_).ok()) << CheckRecording(recording_).message();
+
+  const json about = json::parse(BytesOf(paths_.about));
+  const auto refused = [&](const json& changed) {
+    std::ofstream(paths_.about) << changed.dump();
+    return CheckRecording(recording_);
+  };
+  json newer = about;
+  newer["format"] = 2;
+  EXPECT_EQ(refused(newer).code(), Code::kInvalid);
+  EXPECT_THAT(refused(newer).message(), HasSubstr("of format 2"));
+  for (const json& wrong : {json::array(), json{{"format", "1"}}, json{{"format", 1}}})
+    EXPECT_EQ(refused(wrong).code(), Code::kDamaged) << wrong;
+  std::ofstream(paths_.about) << "{";
+  EXPECT_EQ(CheckRecording(recording_).code(), Code::kDamaged);
+
+  std::ofstream(paths_.about) << about.dump();
+  const auto plugin =
+      recording_ / "models" / (about["models"][0]["name"].get<std::string>() + ".so");
+  std::ofstream(plugin) << "another plug-in";
+  EXPECT_EQ(CheckRecording(recording_).code(), Code::kDamaged);
+  EXPECT_THAT(CheckRecording(recording_).message(), HasSubstr(plugin.string()));
+}
+
 // Whether there was a base or not, and whichever segment it is that nobody has.
 TEST_F(RecordingTest, ASegmentThatWasDroppedBeforeItWasCopiedIsAnError) {
   for (const bool has_base : {true, false}) {
