@@ -35,8 +35,8 @@ class Gate final : public Sink {
   void MarkDone(EffectId id, std::string_view webhook = {});
   // Lets what is held through, in the order of the ids. What has a lifetime has what is left of it
   // at `now`, which is record time; what has expired is let through as good as expired, for the
-  // sender to count. Returns how many effects there
-  // were, an effect for two sinks being two. REQUIRES: nothing is appended meanwhile
+  // sender to count. Returns how many effects there were, an effect for two sinks being two.
+  // REQUIRES: nothing is appended meanwhile
   uint64_t Open(Time now);
 
  private:

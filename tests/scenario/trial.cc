@@ -85,9 +85,7 @@ bool Trial::AwaitBusy() const {
 
 Trial::Verdict Trial::End() {
   Verdict verdict{.published = load_->End()};
-  // A broker whose queue was full has perhaps dropped the last number of all: then nothing has come
-  // for so long that nothing more will.
-  static_cast<void>(AwaitAnswer(verdict.published));
+  const bool has_last = AwaitAnswer(verdict.published);
   verdict.is_settled = gateway_->AwaitQuiet();
   const Witness::Testimony told = witness_.Testify();
   const Comparison twins = CompareTwins(*gateway_, told.answered);
@@ -97,6 +95,8 @@ Trial::Verdict Trial::End() {
   std::ranges::set_difference(told.taken, told.answered, std::back_inserter(unanswered));
   verdict.lost_in_gateway = static_cast<int64_t>(unanswered.size()) + twins.lost;
   verdict.lost_in_broker -= static_cast<int64_t>(unanswered.size());
+  // Only a broker that has dropped some may have dropped the last one too.
+  if (!has_last && verdict.lost_in_broker == 0) verdict.is_settled = false;
   verdict.applied_twice = twins.applied_twice;
   verdict.wrong_sums = twins.wrong_sums;
   verdict.doubled = told.doubled;
