@@ -17,14 +17,19 @@ Status SyncFolder(const std::filesystem::path& folder) {
 }
 
 Status MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  if (folder.empty() || std::filesystem::is_directory(folder, error)) return Status::Ok();
-  const std::filesystem::path above = std::filesystem::absolute(folder).parent_path();
-  GEMEL_TRY(MakeFolder(above));
-  std::filesystem::create_directory(folder, error);
-  if (error)
-    return Unavailable(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
-  return SyncFolder(above);
+  if (folder.empty()) return Status::Ok();
+  std::filesystem::path made;
+  for (const std::filesystem::path& name : std::filesystem::absolute(folder)) {
+    made /= name;
+    std::error_code error;
+    if (std::filesystem::is_directory(made, error)) continue;
+    std::filesystem::create_directory(made, error);
+    if (error)
+      return Unavailable(fmt::format("{}: cannot be made: {}: {}", folder.string(), made.string(),
+                                     error.message()));
+    GEMEL_TRY(SyncFolder(made.parent_path()));
+  }
+  return Status::Ok();
 }
 
 }  // namespace gemel::journal
