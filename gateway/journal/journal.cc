@@ -122,13 +122,13 @@ Status Journal::SyncSegments() {
   for (const auto& segment : segments) {
     if (Status status = segment->Sync(); !status.ok()) return Fail(std::move(status));
   }
+  // What was present when the sync began may have been filled since, and is synced once more.
+  segments.pop_back();
+  for (const auto& segment : segments) segment->LeaveMemory();
   {
-    // What was present when the sync began may have been filled since, and is synced once more.
     const std::lock_guard lock(mutex_);
-    if (segments.size() > 1) {
-      unsynced_.erase(unsynced_.begin(),
-                      unsynced_.begin() + static_cast<std::ptrdiff_t>(segments.size()) - 1);
-    }
+    unsynced_.erase(unsynced_.begin(),
+                    unsynced_.begin() + static_cast<std::ptrdiff_t>(segments.size()));
   }
   synced_.store(through, std::memory_order_release);
   return Status::Ok();

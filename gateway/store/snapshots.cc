@@ -2,6 +2,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <ctime>
+
 #include "gateway/base/log.h"
 
 namespace gemel::store {
@@ -12,6 +15,16 @@ using Steady = std::chrono::steady_clock;
 // How often SQLite's log is written back and synced, so that the journal can be let go. A snapshot
 // by itself only has to survive the end of the process.
 constexpr std::chrono::seconds kDurableEvery{10};
+
+// The store rests so many times what a snapshot took of a core: where all twins change all the time
+// the cores are for messages, and the journal has what the last snapshot has not.
+constexpr int kRest = 4;
+
+std::chrono::nanoseconds ThreadCpu() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 int64_t Now() { return Steady::now().time_since_epoch().count(); }
 
@@ -48,13 +61,17 @@ std::chrono::nanoseconds Snapshots::age() const {
 }
 
 void Snapshots::Run(const std::stop_token& stop) {
+  std::chrono::nanoseconds cost{0};
   while (true) {
     {
+      const auto rest = std::max<std::chrono::nanoseconds>(options_.every, kRest * cost);
       std::unique_lock lock(mutex_);
-      stopped_.wait_for(lock, stop, options_.every, [] { return false; });
+      stopped_.wait_for(lock, stop, rest, [] { return false; });
     }
     if (stop.stop_requested()) return;
+    const auto before = ThreadCpu();
     Take(Steady::now() - durable_at_ >= kDurableEvery);
+    cost = ThreadCpu() - before;
   }
 }
 

@@ -16,6 +16,7 @@
 namespace gemel::store {
 
 struct SnapshotOptions {
+  // Less often where a snapshot costs so much that a fifth of a core would not do.
   std::chrono::milliseconds every{1'000};
   // Called on the store's thread after each snapshot that the disk holds for good: records up to
   // this checkpoint are not needed any more.

@@ -389,7 +389,7 @@ struct Rate {
 };
 
 Rate MeasureEngine(const std::string& plugin, Site::Kind kind, size_t twins, Slices& slices) {
-  constexpr std::chrono::seconds kFor{6};
+  constexpr std::chrono::seconds kFor{15};
   constexpr size_t kBatch = 4'096;
   const support::TempDir folder;
   Site site(plugin, folder.path(), 1, kind);
