@@ -212,7 +212,7 @@ Result<RowReader> RowReader::Make(const std::vector<StoredField>& stored, const 
   return reader;
 }
 
-Status RowReader::Read(const sqlite::Statement& row, twin::Twin& twin) const {
+Status RowReader::Read(const CheckedRow& row, twin::Twin& twin) const {
   for (const Column& column : columns_) GEMEL_TRY(Restore(column, row, twin.state()));
   twin.applied_lsn = static_cast<Lsn>(row.integer(first_system_));
   twin.last_telemetry = Time{Duration{row.integer(first_system_ + 1)}};
@@ -223,8 +223,7 @@ Status RowReader::Read(const sqlite::Statement& row, twin::Twin& twin) const {
   return Damaged(fmt::format("the row {} holds what was never written", Quote(twin.id())));
 }
 
-Status RowReader::Restore(const Column& column, const sqlite::Statement& row,
-                          std::byte* state) const {
+Status RowReader::Restore(const Column& column, const CheckedRow& row, std::byte* state) const {
   const gemel_field& field = *column.field;
   gemel_value value{GEMEL_NULL, 0, {.integer = 0}};
   if (row.type(column.value) != sqlite::Type::kNull) {

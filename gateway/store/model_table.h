@@ -51,10 +51,10 @@ class RowReader {
   static Result<RowReader> Make(const std::vector<StoredField>& stored, const twin::World& world,
                                 uint16_t model);
 
-  // The twin of a row of "SELECT *", which was checked. Damaged if the row holds what was never
+  // The twin of a row. Damaged if the row holds what was never
   // written.
-  Status Read(const sqlite::Statement& row, twin::Twin& twin) const;
-  static std::string_view IdOf(const sqlite::Statement& row) { return row.text(1); }
+  Status Read(const CheckedRow& row, twin::Twin& twin) const;
+  static std::string_view IdOf(const CheckedRow& row) { return row.text(1); }
 
  private:
   struct Column {
@@ -63,7 +63,7 @@ class RowReader {
     int time = -1;  // none
   };
   explicit RowReader(const twin::World& world) : world_(&world) {}
-  Status Restore(const Column& column, const sqlite::Statement& row, std::byte* state) const;
+  Status Restore(const Column& column, const CheckedRow& row, std::byte* state) const;
 
   const twin::World* world_;
   std::vector<Column> columns_;

@@ -18,16 +18,18 @@ Result<twin::Twin*> RestoreOne(const std::filesystem::path& database, uint16_t m
   table.Bind(1, std::string_view(name));
   GEMEL_TRY_LET(const bool has_table, table.Step());
   if (!has_table) return nullptr;
-  GEMEL_TRY(CheckRow(table, "gemel_tables"));
-  const auto fields = FieldsFromJson(table.text(1));
+  CheckedRow about(table, "gemel_tables");
+  GEMEL_TRY(about.Take());
+  const auto fields = FieldsFromJson(about.text(1));
   if (!fields) return Damaged(fmt::format("table {}: its fields are not what was written", name));
   GEMEL_TRY_LET(const RowReader reader, RowReader::Make(*fields, engine.world(), model));
-  GEMEL_TRY_LET(auto row, opened.Prepare(fmt::format("SELECT * FROM {} WHERE id = ?1",
-                                                     sqlite::QuoteName(name))));
-  row.Bind(1, id);
-  GEMEL_TRY_LET(const bool has_row, row.Step());
+  GEMEL_TRY_LET(auto select, opened.Prepare(fmt::format("SELECT * FROM {} WHERE id = ?1",
+                                                        sqlite::QuoteName(name))));
+  select.Bind(1, id);
+  GEMEL_TRY_LET(const bool has_row, select.Step());
   if (!has_row) return nullptr;
-  GEMEL_TRY(CheckRow(row, name));
+  CheckedRow row(select, name);
+  GEMEL_TRY(row.Take());
   twin::Twin& twin = engine.Restore(model, HashKey(name, id), id);
   GEMEL_TRY(reader.Read(row, twin));
   return &twin;

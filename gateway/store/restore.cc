@@ -29,13 +29,14 @@ Result<std::optional<std::pair<Sum, std::string>>> Store::ReadSum(const std::str
   GEMEL_TRY_LET(const bool is_known, select.Step());
   std::optional<std::pair<Sum, std::string>> sum;
   if (!is_known) return sum;
-  GEMEL_TRY(CheckRow(select, kTables));
-  sum.emplace(Sum{select.integer(2), select.integer(3)}, std::string(select.text(1)));
+  CheckedRow row(select, kTables);
+  GEMEL_TRY(row.Take());
+  sum.emplace(Sum{row.integer(2), row.integer(3)}, std::string(row.text(1)));
   return sum;
 }
 
 Result<Sum> Store::RestoreAll(const std::string& table,
-                              const std::function<Status(const sqlite::Statement&)>& restore) {
+                              const std::function<Status(const CheckedRow&)>& restore) {
   GEMEL_TRY_LET(const auto written, ReadSum(table));
   GEMEL_TRY_LET(const Sum found, ReadRows(database_, table, restore));
   GEMEL_TRY(CheckSum(table, written ? written->first : Sum{}, found));
@@ -52,7 +53,7 @@ Status Store::RestoreTable(size_t model, Restored& restored) {
   GEMEL_TRY_LET(const RowReader reader,
                 RowReader::Make(*stored, world_, static_cast<uint16_t>(model)));
   table.is_current = *stored == table.fields;
-  GEMEL_TRY_LET(const Sum found, RestoreAll(table.name, [&](const sqlite::Statement& row) {
+  GEMEL_TRY_LET(const Sum found, RestoreAll(table.name, [&](const CheckedRow& row) {
                   return RestoreTwin(table, model, reader, row, restored);
                 }));
   restored.twins += static_cast<uint64_t>(found.rows);
@@ -61,7 +62,7 @@ Status Store::RestoreTable(size_t model, Restored& restored) {
 }
 
 Status Store::RestoreTwin(Table& table, size_t model, const RowReader& reader,
-                          const sqlite::Statement& row, Restored& restored) {
+                          const CheckedRow& row, Restored& restored) {
   const std::string_view id = RowReader::IdOf(row);
   const uint64_t hash = HashKey(table.name, id);
   const auto shard = static_cast<uint32_t>(PartitionOf(hash) % shards_.size());
@@ -78,14 +79,14 @@ Status Store::RestoreTwin(Table& table, size_t model, const RowReader& reader,
   std::vector<Row>& rows = table.rows[shard];
   if (rows.size() <= twin.slot()) rows.resize(twin.slot() + 1);
   rows[twin.slot()] = {static_cast<uint32_t>(row.integer(0)),
-                       static_cast<uint32_t>(row.integer(row.columns() - 1))};
+                       static_cast<uint32_t>(row.checksum())};
   table.next_row = std::max(table.next_row, rows[twin.slot()].number + 1);
   return Status::Ok();
 }
 
 Status Store::RestoreCheckpoints(Restored& restored) {
   std::vector<Lsn> checkpoints;
-  GEMEL_TRY(RestoreAll(kCheckpoints, [&](const sqlite::Statement& row) {
+  GEMEL_TRY(RestoreAll(kCheckpoints, [&](const CheckedRow& row) {
               checkpoints.push_back(static_cast<Lsn>(row.integer(1)));
               return Status::Ok();
             }).status());
@@ -97,7 +98,7 @@ Status Store::RestoreCheckpoints(Restored& restored) {
 }
 
 Status Store::RestoreDeletions(Restored& restored) {
-  GEMEL_TRY_LET(const Sum sum, RestoreAll(kDeletions, [&](const sqlite::Statement& row) {
+  GEMEL_TRY_LET(const Sum sum, RestoreAll(kDeletions, [&](const CheckedRow& row) {
                   const auto key_hash = static_cast<uint64_t>(row.integer(0));
                   const auto lsn = static_cast<Lsn>(row.integer(1));
                   deletions_[key_hash] = lsn;
@@ -111,13 +112,13 @@ Status Store::RestoreDeletions(Restored& restored) {
 }
 
 Status Store::RestoreEffects(effects::Gate& gate) {
-  GEMEL_TRY_LET(const Sum sum, RestoreAll(kOutbox, [&](const sqlite::Statement& row) {
+  GEMEL_TRY_LET(const Sum sum, RestoreAll(kOutbox, [&](const CheckedRow& row) {
                   gate.Restore(EffectOf(row));
                   return Status::Ok();
                 }));
   has_effects_ = sum.rows > 0;
   return RestoreAll(kWebhookOutbox,
-                    [&](const sqlite::Statement& row) {
+                    [&](const CheckedRow& row) {
                       gate.Restore({.id = {static_cast<Lsn>(row.integer(2)),
                                            static_cast<uint32_t>(row.integer(3))},
                                     .kind = effects::EffectKind::kAlert,
@@ -131,7 +132,7 @@ Status Store::RestoreEffects(effects::Gate& gate) {
       .status();
 }
 
-effects::Effect Store::EffectOf(const sqlite::Statement& row) const {
+effects::Effect Store::EffectOf(const CheckedRow& row) const {
   effects::Effect effect{
       .id = {static_cast<Lsn>(row.integer(1)), static_cast<uint32_t>(row.integer(2))},
       .kind = static_cast<effects::EffectKind>(row.integer(3)),

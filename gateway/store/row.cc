@@ -39,32 +39,6 @@ void BeginBytes(std::string_view table, std::vector<std::byte>& to) {
   AppendSized(Type::kText, BytesOf(table), to);
 }
 
-// Of the columns from this one to the one before the last.
-uint32_t ChecksumOf(const sqlite::Statement& row, std::string_view table, int first_column) {
-  thread_local std::vector<std::byte> bytes;
-  BeginBytes(table, bytes);
-  for (int column = first_column; column < row.columns() - 1; ++column) {
-    switch (row.type(column)) {
-      case Type::kNull:
-        AppendNull(bytes);
-        break;
-      case Type::kInteger:
-        AppendNumber(Type::kInteger, row.integer(column), bytes);
-        break;
-      case Type::kReal:
-        AppendNumber(Type::kReal, row.real(column), bytes);
-        break;
-      case Type::kText:
-        AppendSized(Type::kText, BytesOf(row.text(column)), bytes);
-        break;
-      case Type::kBlob:
-        AppendSized(Type::kBlob, row.blob(column), bytes);
-        break;
-    }
-  }
-  return Crc32c(0, bytes);
-}
-
 }  // namespace
 
 void RowWriter::Begin(sqlite::Statement& statement, std::string_view table) {
@@ -110,26 +84,88 @@ uint32_t RowWriter::Finish() {
   return checksum;
 }
 
-Status CheckRow(const sqlite::Statement& row, std::string_view table) {
-  const int first_column = row.name(0) == "gemel_row" || row.name(0) == "position" ? 1 : 0;
-  if (row.integer(row.columns() - 1) == ChecksumOf(row, table, first_column)) return Status::Ok();
-  return Damaged(fmt::format("table {}: the row {} is not what was written", table,
-                             Quote(row.text(first_column))));
+CheckedRow::CheckedRow(const sqlite::Statement& statement, std::string_view table)
+    : statement_(statement), table_(table), values_(static_cast<size_t>(statement.columns())) {
+  const bool is_numbered = name(0) == "gemel_row" || name(0) == "position";
+  first_column_ = is_numbered ? 1 : 0;
 }
 
+Status CheckedRow::Take() {
+  BeginBytes(table_, bytes_);
+  const int last = columns() - 1;
+  for (int column = 0; column <= last; ++column) {
+    Read(column);
+    if (column < first_column_ || column == last) continue;
+    const Value& value = At(column);
+    switch (value.type) {
+      case Type::kNull:
+        AppendNull(bytes_);
+        break;
+      case Type::kInteger:
+        AppendNumber(value.type, value.integer, bytes_);
+        break;
+      case Type::kReal:
+        AppendNumber(value.type, value.real, bytes_);
+        break;
+      default:
+        AppendSized(value.type, value.bytes, bytes_);
+    }
+  }
+  if (checksum() == Crc32c(0, bytes_)) return Status::Ok();
+  return Damaged(fmt::format("table {}: the row {} is not what was written", table_,
+                             Quote(statement_.text(first_column_))));
+}
+
+// Each column is asked for once: SQLite's answers cost more than what is done with them.
+void CheckedRow::Read(int column) {
+  Value& value = values_[static_cast<size_t>(column)];
+  value = {.type = statement_.type(column), .bytes = {}};
+  switch (value.type) {
+    case Type::kNull:
+      break;
+    case Type::kInteger:
+      value.integer = statement_.integer(column);
+      break;
+    case Type::kReal:
+      value.real = statement_.real(column);
+      break;
+    case Type::kText:
+      value.bytes = BytesOf(statement_.text(column));
+      break;
+    case Type::kBlob:
+      value.bytes = statement_.blob(column);
+      break;
+  }
+}
+
+int64_t CheckedRow::integer(int column) const { return At(column).integer; }
+
+double CheckedRow::real(int column) const {
+  const Value& value = At(column);
+  return value.type == Type::kInteger ? static_cast<double>(value.integer) : value.real;
+}
+
+std::string_view CheckedRow::text(int column) const {
+  const std::span<const std::byte> bytes = At(column).bytes;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::span<const std::byte> CheckedRow::blob(int column) const { return At(column).bytes; }
+
 Result<Sum> ReadRows(sqlite::Database& database, std::string_view table,
-                     const std::function<Status(const sqlite::Statement& row)>& visit) {
+                     const std::function<Status(const CheckedRow& row)>& visit) {
   GEMEL_TRY_LET(
       sqlite::Statement select,
       database.Prepare(fmt::format("SELECT * FROM {} ORDER BY 1", sqlite::QuoteName(table))));
+  CheckedRow row(select, table);
   Sum sum;
   while (true) {
     GEMEL_TRY_LET(const bool has_row, select.Step());
     if (!has_row) return sum;
-    GEMEL_TRY(CheckRow(select, table));
-    GEMEL_TRY(visit(select));
+    GEMEL_TRY(row.Take());
+    GEMEL_TRY(visit(row));
     ++sum.rows;
-    sum.checksums += select.integer(select.columns() - 1);
+    sum.checksums += row.checksum();
   }
 }
 

@@ -111,16 +111,16 @@ class Store {
   // What can be done about a damaged file.
   Status WithAdvice(Status status) const;
   Status RestoreTable(size_t model, Restored& restored);
-  Status RestoreTwin(Table& table, size_t model, const RowReader& reader,
-                     const sqlite::Statement& row, Restored& restored);
+  Status RestoreTwin(Table& table, size_t model, const RowReader& reader, const CheckedRow& row,
+                     Restored& restored);
   Status RestoreCheckpoints(Restored& restored);
   Status RestoreDeletions(Restored& restored);
   Status RestoreEffects(effects::Gate& gate);
   Status WriteWebhooks(const std::map<std::string, Lsn, std::less<>>& since);
-  effects::Effect EffectOf(const sqlite::Statement& row) const;
+  effects::Effect EffectOf(const CheckedRow& row) const;
   // Calls restore(row) for each row of a table, and checks that all are there that were written.
   Result<Sum> RestoreAll(const std::string& table,
-                         const std::function<Status(const sqlite::Statement&)>& restore);
+                         const std::function<Status(const CheckedRow&)>& restore);
   // What the database says that it holds of a table; nothing if it does not know the table.
   Result<std::optional<std::pair<Sum, std::string>>> ReadSum(const std::string& table);
 

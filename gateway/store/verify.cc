@@ -18,7 +18,7 @@ namespace {
 
 Result<std::map<std::string, Sum>> ReadSums(sqlite::Database& database) {
   std::map<std::string, Sum> sums;
-  GEMEL_TRY(ReadRows(database, "gemel_tables", [&](const sqlite::Statement& row) {
+  GEMEL_TRY(ReadRows(database, "gemel_tables", [&](const CheckedRow& row) {
               sums[std::string(row.text(0))] = {row.integer(2), row.integer(3)};
               return Status::Ok();
             }).status());
@@ -34,7 +34,7 @@ Status CheckBySqlite(sqlite::Database& database) {
 }
 
 // Takes in what a row says of the journal.
-void NoteLsns(std::string_view table, const sqlite::Statement& row, VerifiedDatabase& verified) {
+void NoteLsns(std::string_view table, const CheckedRow& row, VerifiedDatabase& verified) {
   if (table == "gemel_checkpoints") {
     const auto lsn = static_cast<Lsn>(row.integer(1));
     verified.checkpoint = verified.checkpoint == kNoLsn ? lsn : std::min(verified.checkpoint, lsn);
@@ -58,7 +58,7 @@ Result<VerifiedDatabase> VerifyTables(sqlite::Database& database) {
     GEMEL_TRY_LET(const bool has_table, tables.Step());
     if (!has_table) break;
     const std::string name(tables.text(0));
-    GEMEL_TRY_LET(const Sum sum, ReadRows(database, name, [&](const sqlite::Statement& row) {
+    GEMEL_TRY_LET(const Sum sum, ReadRows(database, name, [&](const CheckedRow& row) {
                     NoteLsns(name, row, verified);
                     return Status::Ok();
                   }));

@@ -10,7 +10,7 @@ namespace gemel::store {
 Result<std::map<std::string, Lsn, std::less<>>> Store::EnrolWebhooks(
     const std::vector<std::string>& names, Lsn next) {
   std::map<std::string, Lsn, std::less<>> known;
-  Result<Sum> read = RestoreAll(kWebhooks, [&known](const sqlite::Statement& row) {
+  Result<Sum> read = RestoreAll(kWebhooks, [&known](const CheckedRow& row) {
     known.emplace(row.text(0), static_cast<Lsn>(row.integer(1)));
     return Status::Ok();
   });

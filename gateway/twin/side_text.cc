@@ -53,6 +53,21 @@ std::optional<uint16_t> RouteNamed(std::string_view name, const World& world) {
   return static_cast<uint16_t>(found - world.routes.begin());
 }
 
+// {"route":microseconds}, which nearly all twins have, without a parser. False if it is another
+// text.
+bool RestoreSeenByOne(std::string_view seen, const World& world, Twin& twin) {
+  const size_t colon = seen.rfind("\":");
+  if (!seen.starts_with("{\"") || colon == std::string_view::npos || colon < 2) return false;
+  const std::string_view name = seen.substr(2, colon - 2);
+  if (name.find_first_of("\"\\") != std::string_view::npos) return false;
+  int64_t time = 0;
+  const char* const from = seen.data() + colon + 2;
+  const auto [end, error] = std::from_chars(from, seen.data() + seen.size(), time);
+  if (error != std::errc() || std::string_view(end, seen.data() + seen.size()) != "}") return false;
+  if (const auto route = RouteNamed(name, world)) twin.SeenBy(*route) = Time{Duration{time}};
+  return true;
+}
+
 }  // namespace
 
 void WriteSeen(const Twin& twin, const World& world, std::string& out) {
@@ -119,6 +134,7 @@ void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& 
 }
 
 bool RestoreSeen(std::string_view seen, const World& world, Twin& twin) {
+  if (RestoreSeenByOne(seen, world, twin)) return true;
   const auto json = nlohmann::json::parse(seen, nullptr, false);
   if (!json.is_object()) return false;
   for (const auto& item : json.items()) {
