@@ -9,7 +9,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/quantity.h"
+#include "gateway/base/time_text.h"
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/verbs.h"
 #include "gateway/config/load.h"
@@ -28,7 +30,10 @@ constexpr const char* kRecordFooter =
     "journal from here on, the configuration and the plug-ins. It reads the gateway's files, so it "
     "must\nrun on its machine. Without --for it goes on until Ctrl-C; --for 0s takes what is "
     "there.\n"
-    "\nExample: gemel record friday --config /etc/gemel/gemel.json --for 10m";
+    "With --back it begins in the past: with the last twins that the gateway has kept from before "
+    "then\n(journal.retention), or the first ones after it.\n"
+    "\nExamples:\n  gemel record friday --config /etc/gemel/gemel.json --for 10m\n"
+    "  gemel record what-was-that --back 1h --for 0s";
 
 Result<playback::Recorded> Find(const std::string& path) {
   const config::Environment environment = config::ProcessEnvironment();
@@ -67,9 +72,11 @@ int RecordMain(int count, const char* const* arguments) {
   std::string folder;
   std::string path = "/etc/gemel/gemel.json";
   std::string duration_text;
+  std::string back_text;
   app.add_option("FOLDER", folder, "The recording; must not be there yet")->required();
   app.add_option("--config", path, "The gateway's configuration")->capture_default_str();
   app.add_option("--for", duration_text, "How long, like 10m");
+  app.add_option("--back", back_text, "Begin so long ago, like 2h, instead of now");
   if (const auto code = ReadArguments(app, count, arguments)) return *code;
   std::optional<std::chrono::milliseconds> duration;
   if (!duration_text.empty()) {
@@ -77,13 +84,23 @@ int RecordMain(int count, const char* const* arguments) {
     if (!read.ok()) return Fail(kUsage, ("record: --for: " + read.status().message()).c_str());
     duration = std::chrono::duration_cast<std::chrono::milliseconds>(*read);
   }
+  std::optional<Duration> back;
+  if (!back_text.empty()) {
+    const auto read = ParseDuration(back_text);
+    if (!read.ok()) return Fail(kUsage, ("record: --back: " + read.status().message()).c_str());
+    back = *read;
+  }
   auto recorded = Find(path);
   if (!recorded.ok()) return Fail(kFailed, recorded.status().message().c_str());
+  if (back) recorded->from = SystemClock().Now() - *back;
   auto recorder =
       playback::Recorder::Begin(*std::move(recorded), folder, std::string("gemel ") + kVersion);
   if (!recorder.ok()) return Fail(kFailed, ("record: " + recorder.status().message()).c_str());
   if (const Status status = FollowFor(*recorder, duration); !status.ok())
     return Fail(kFailed, ("record: " + status.message()).c_str());
+  if (recorder->base_made())
+    fmt::print("{}: begins at {}, of which the gateway has kept the twins\n", folder,
+               FormatIsoTime(recorder->base_made()->time_since_epoch().count()));
   fmt::print("{}: recorded from {:x} on, {} segments\n", folder, recorder->checkpoint(),
              recorder->segments());
   return kDone;

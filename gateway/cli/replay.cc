@@ -23,9 +23,11 @@
 #include "gateway/base/quote.h"
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/replay_offline.h"
+#include "gateway/cli/replay_recording.h"
 #include "gateway/cli/verbs.h"
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/uri.h"
+#include "gateway/playback/recording.h"
 #include "gateway/simulate/replay.h"
 
 namespace gemel::cli {
@@ -34,7 +36,9 @@ namespace {
 constexpr const char* kReplayFooter =
     "FILE is CSV or JSON lines, plain or gzip. The map says how a row becomes a message, like "
     "conf/replay/*.json.\nRows go as filed unless --sort or --shuffle orders them by event time; "
-    "--speed 60x lets a minute of event\ntime pass in a second.\n\nWith --offline there is no "
+    "--speed 60x lets a minute of event\ntime pass in a second.\n\nFILE may be a recording of "
+    "`gemel record`, which needs no map: its messages go again as the gateway had them,\nfrom "
+    "behind its base, for a gateway that has the same routes.\n\nWith --offline there is no "
     "broker: FILE is a recording of `gemel record`, or rows with --map and --config, and\nits "
     "messages are applied as fast as it goes, in the time that they were recorded with. A "
     "recording "
@@ -71,7 +75,7 @@ void AddOptions(CLI::App& app, Arguments& a) {
   app.add_flag("--json", a.is_json, "The summary as a JSON object");
   app.add_flag("--offline", a.is_offline, "Without a broker");
   app.add_option("--config", a.offline.configuration,
-                 "Offline: the gateway's configuration, instead of the recording's own");
+                 "The gateway's configuration, instead of a recording's own");
   app.add_option("--model", a.models,
                  "Offline: NAME=FILE, a plug-in to try instead of the one that was recorded");
   app.add_option("--shards", a.offline.shards, "Offline: threads; the result is the same")
@@ -98,11 +102,16 @@ Result<std::optional<double>> ParseSpeed(std::string_view text) {
 // Which options go together. Completes those of a replay without a broker.
 Status CheckUsage(Arguments& a) {
   if (!a.is_offline) {
-    if (a.map.empty()) return Invalid("--map is needed: how a row becomes a message");
+    const bool is_recording = playback::IsRecording(a.file);
+    if (is_recording && !a.map.empty())
+      return Invalid("--map is for rows, and FILE is a recording");
+    if (!is_recording && a.map.empty())
+      return Invalid("--map is needed: how a row becomes a message");
     if (a.broker.empty()) return Invalid("--broker is needed, or --offline");
-    const bool has_offline = !a.models.empty() || !a.offline.configuration.empty() ||
-                             !a.offline.out.empty() || !a.offline.is_checked;
-    if (has_offline) return Invalid("--config, --model, --out and --no-check want --offline");
+    if (!is_recording && !a.offline.configuration.empty())
+      return Invalid("--config is for a recording or --offline");
+    if (!a.models.empty() || !a.offline.out.empty() || !a.offline.is_checked)
+      return Invalid("--model, --out and --no-check want --offline");
     return Status::Ok();
   }
   if (!a.broker.empty()) return Invalid("--broker and --offline exclude each other");
@@ -162,14 +171,19 @@ class ProgressBar {
   void Show(const simulate::ReplayProgress& progress) {
     const std::chrono::nanoseconds now = clock_.Steady();
     const bool is_done = progress.acknowledged == progress.rows;
-    if (progress.rows == 0 || (now - drawn_at_ < kEvery && !is_done)) return;
+    if (now - drawn_at_ < kEvery && !is_done) return;
     drawn_at_ = now;
     is_drawn_ = true;
-    const size_t filled = kCells * progress.acknowledged / progress.rows;
     const double seconds = std::chrono::duration<double>(now - start_).count();
     const auto count = static_cast<double>(progress.acknowledged);
+    const double rate = seconds > 0 ? count / seconds : 0.0;
+    if (progress.rows == 0) {
+      fmt::print(stderr, "\r{}  {:.0f}/s ", progress.acknowledged, rate);
+      return;
+    }
+    const size_t filled = kCells * progress.acknowledged / progress.rows;
     fmt::print(stderr, "\r[{:#<{}}{:.<{}}] {}/{}  {:.0f}/s ", "", filled, "", kCells - filled,
-               progress.acknowledged, progress.rows, seconds > 0 ? count / seconds : 0.0);
+               progress.acknowledged, progress.rows, rate);
   }
 
  private:
@@ -181,7 +195,19 @@ class ProgressBar {
   bool is_drawn_ = false;
 };
 
-Result<simulate::ReplaySummary> Run(const Arguments& a, const Plan& plan) {
+Result<simulate::ReplaySummary> RunRecording(const Arguments& a, const Plan& plan,
+                                             const simulate::ReplayWorld& world) {
+  GEMEL_TRY_LET(const auto source, RecordingSource::Open(a.file, a.offline.configuration));
+  const simulate::ReplayOptions options{.qos = source->qos(), .speed = plan.speed};
+  if (!plan.order.is_sorted && !plan.order.shuffle)
+    return simulate::Replay(*source, options, world);
+  GEMEL_TRY_LET(simulate::ReplaySet set, source->ReadAll());
+  simulate::OrderRows(plan.order, set.rows);
+  return simulate::Replay(set, options, world);
+}
+
+Result<simulate::ReplaySummary> RunRows(const Arguments& a, const Plan& plan,
+                                        const simulate::ReplayWorld& world) {
   GEMEL_TRY_LET(const simulate::ReplayMap map, simulate::LoadReplayMap(a.map));
   const bool needs_time = plan.order.is_sorted || plan.order.shuffle || plan.speed;
   if (needs_time && !map.has_time()) {
@@ -190,6 +216,13 @@ Result<simulate::ReplaySummary> Run(const Arguments& a, const Plan& plan) {
   }
   GEMEL_TRY_LET(simulate::ReplaySet set, simulate::ReadReplaySet(a.file, map));
   simulate::OrderRows(plan.order, set.rows);
+  GEMEL_TRY_LET(simulate::ReplaySummary summary,
+                simulate::Replay(set, {.qos = map.qos, .speed = plan.speed}, world));
+  if (!map.has_time()) summary.first = summary.last = kNoTime;
+  return summary;
+}
+
+Result<simulate::ReplaySummary> Run(const Arguments& a, const Plan& plan) {
   const auto publisher = mqtt::MakePahoPublisher(plan.connection, {});
   const SystemClock clock;
   ProgressBar bar(clock);
@@ -199,10 +232,7 @@ Result<simulate::ReplaySummary> Run(const Arguments& a, const Plan& plan) {
       }};
   if (isatty(STDERR_FILENO) != 0)
     world.on_progress = [&bar](const simulate::ReplayProgress& p) { bar.Show(p); };
-  GEMEL_TRY_LET(simulate::ReplaySummary summary,
-                simulate::Replay(set, {.qos = map.qos, .speed = plan.speed}, world));
-  if (!map.has_time()) summary.first = summary.last = kNoTime;
-  return summary;
+  return playback::IsRecording(a.file) ? RunRecording(a, plan, world) : RunRows(a, plan, world);
 }
 
 void Print(const simulate::ReplaySummary& s, bool is_json) {
@@ -230,7 +260,7 @@ void Print(const simulate::ReplaySummary& s, bool is_json) {
 }  // namespace
 
 int ReplayMain(int argc, const char* const* argv) {
-  CLI::App app("Publishes the rows of a recorded set and waits until the broker has all of them.",
+  CLI::App app("Publishes recorded messages and waits until the broker has all of them.",
                "gemel replay");
   Arguments arguments;
   AddOptions(app, arguments);

@@ -15,6 +15,7 @@
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/diff.h"
 #include "gateway/cli/load_world.h"
+#include "gateway/cli/replay_recording.h"
 #include "gateway/cli/verbs.h"
 #include "gateway/ingest/intake.h"
 #include "gateway/playback/check.h"
@@ -136,19 +137,10 @@ Result<int> RunRows(const OfflineOptions& options) {
   return kDone;
 }
 
-Result<std::unique_ptr<LoadedWorld>> LoadRecorded(
-    const OfflineOptions& options, const playback::RecordingPaths& paths,
-    const std::map<std::string, std::string>& plugins) {
-  if (!options.configuration.empty())
-    return LoadWorld(options.configuration, plugins, options.shards);
-  GEMEL_TRY(playback::CheckRecording(options.file));
-  // What the environment said to the gateway is in it.
-  return LoadWorld(paths.configuration, plugins, options.shards, {});
-}
-
 Result<int> RunRecording(const OfflineOptions& options) {
   const playback::RecordingPaths paths(options.file);
-  GEMEL_TRY_LET(const auto world, LoadRecorded(options, paths, {}));
+  GEMEL_TRY_LET(const auto world,
+                LoadRecorded(options.file, options.configuration, {}, options.shards));
   GEMEL_TRY_LET(const Folded run, FoldRecording(paths, *world, options.shards));
   if (!options.out.empty()) GEMEL_TRY(playback::WriteRun(options.out, run.twins, run.effects));
   std::optional<playback::Checked> checked;
@@ -171,8 +163,9 @@ Result<int> RunBacktest(const OfflineOptions& options) {
       options.out.empty() ? scratch.path() : std::filesystem::path(options.out);
   for (const bool is_tried : {false, true}) {
     GEMEL_TRY_LET(const auto world,
-                  LoadRecorded(options, paths,
-                               is_tried ? options.plugins : std::map<std::string, std::string>()));
+                  LoadRecorded(options.file, options.configuration,
+                               is_tried ? options.plugins : std::map<std::string, std::string>(),
+                               options.shards));
     GEMEL_TRY_LET(const Folded run, FoldRecording(paths, *world, options.shards));
     GEMEL_TRY(playback::WriteRun(out / (is_tried ? "tried" : "recorded"), run.twins, run.effects));
   }

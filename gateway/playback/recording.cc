@@ -99,7 +99,32 @@ Result<Recorder> Recorder::Begin(Recorded recorded, const fs::path& folder,
   return recorder;
 }
 
+Result<std::optional<store::Base>> Recorder::PastBase() const {
+  const std::vector<store::Base> bases = store::FindBases(store::BasesFolder(recorded_.store));
+  std::optional<store::Base> found;
+  for (const store::Base& base : bases) {
+    if (!found || base.made <= *recorded_.from) found = base;
+  }
+  if (found && found->made <= *recorded_.from) return found;
+  GEMEL_TRY_LET(const std::vector<fs::path> segments, journal::FindSegments(recorded_.journal));
+  if (segments.empty()) return NotFound(fmt::format("{}: it is empty", recorded_.journal.string()));
+  GEMEL_TRY_LET(const journal::SegmentHead oldest, journal::ReadSegmentHead(segments.front()));
+  if (oldest.previous == kNoLsn) return std::optional<store::Base>();
+  if (found) return found;
+  return NotFound(
+      fmt::format("{}: there are no twins of the past: journal.retention.bases says how many are "
+                  "kept, and journal.retention how much of the journal",
+                  store::BasesFolder(recorded_.store).string()));
+}
+
 Status Recorder::CopyBase() {
+  if (recorded_.from) {
+    GEMEL_TRY_LET(const auto base, PastBase());
+    if (!base) return Status::Ok();
+    checkpoint_ = base->checkpoint;
+    base_made_ = base->made;
+    return CopyFile(base->path, paths_.base);
+  }
   auto database = sqlite::Database::Open(recorded_.store, sqlite::Database::Mode::kReadOnly);
   if (!database.ok() && database.status().code() == Code::kNotFound) return Status::Ok();
   if (!database.ok()) return std::move(database).status();

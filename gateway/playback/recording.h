@@ -49,6 +49,9 @@ struct Recorded {
   // By model: where its plug-in was found.
   std::map<std::string, std::filesystem::path> plugins;
   std::filesystem::path folder;  // that relative names in `meaning` start from
+  // From this moment of the past on, or as soon after it as the gateway still has twins of; from
+  // now on if there is none.
+  std::optional<Time> from = {};
 };
 
 // Makes a recording of a gateway that runs, or has stopped, beside it: it reads the gateway's files
@@ -56,7 +59,8 @@ struct Recorded {
 class Recorder {
  public:
   // Copies base, configuration and plug-ins into `folder`, which must not be there or be empty.
-  // Invalid if it is not; NotFound if there is no journal; Unavailable or Full if a disk refuses.
+  // Invalid if it is not; NotFound if there is no journal, or no past that it could begin with;
+  // Unavailable or Full if a disk refuses.
   static Result<Recorder> Begin(Recorded recorded, const std::filesystem::path& folder,
                                 const std::string& program);
   // Copies the segments that are complete. To be called now and then, because the gateway drops
@@ -67,12 +71,17 @@ class Recorder {
 
   uint64_t segments() const { return copied_.size() + 1; }
   Lsn checkpoint() const { return checkpoint_; }
+  // When the base was made; nothing if there is none.
+  std::optional<Time> base_made() const { return base_made_; }
 
  private:
   Recorder(Recorded recorded, const std::filesystem::path& folder)
       : recorded_(std::move(recorded)), paths_(folder), folder_(folder) {}
   Status CopyConfiguration(const std::string& program);
   Status CopyBase();
+  // The last base before recorded_.from, else the first one after it. Nothing where the journal
+  // goes back to its own beginning and no base is old enough.
+  Result<std::optional<store::Base>> PastBase() const;
   // Of the segments that hold what follows the base; the last one, which grows, only at the end.
   Status CopySegments(bool with_last);
   Status CopyLast();
@@ -81,6 +90,7 @@ class Recorder {
   RecordingPaths paths_;
   std::filesystem::path folder_;
   Lsn checkpoint_ = kNoLsn;
+  std::optional<Time> base_made_;
   std::set<Lsn> copied_;  // the last one not among them
 };
 

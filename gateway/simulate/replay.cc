@@ -20,26 +20,23 @@ constexpr nanoseconds kSlice = 100ms;
 
 class Run {
  public:
-  Run(const ReplaySet& set, const ReplayOptions& options, const ReplayWorld& world)
-      : rows_(set.rows),
+  Run(ReplaySource& source, const ReplayOptions& options, const ReplayWorld& world)
+      : source_(source),
         options_(options),
         world_(world),
-        delivery_(world.publisher, world.clock, Events()) {
-    summary_.rows = set.rows_total;
-    summary_.skipped = set.skipped;
-    if (rows_.empty()) return;
-    const auto [first, last] = std::ranges::minmax(rows_, {}, &ReplayRow::at);
-    summary_.first = first.at;
-    summary_.last = last.at;
-  }
+        delivery_(world.publisher, world.clock, Events()) {}
 
   Result<ReplaySummary> Go() {
     GEMEL_TRY(delivery_.Connect());
     start_ = progress_at_ = world_.clock.Steady();
-    while (next_ < rows_.size() || !delivery_.is_empty()) {
+    GEMEL_TRY(Advance());
+    if (row_ != nullptr) first_due_ = row_->due;
+    while (row_ != nullptr || !delivery_.is_empty()) {
       GEMEL_TRY(Step());
       if (!refused_.ok()) return std::move(refused_);
     }
+    summary_.skipped = source_.skipped();
+    summary_.rows = offered_ + summary_.skipped;
     summary_.seconds = std::chrono::duration<double>(world_.clock.Steady() - start_).count();
     summary_.sent_again = delivery_.repeated();
     world_.publisher.Disconnect();
@@ -60,14 +57,24 @@ class Run {
                 }};
   }
 
+  // To the next message.
+  Status Advance() {
+    GEMEL_TRY_LET(row_, source_.Next());
+    if (row_ == nullptr) return Status::Ok();
+    if (summary_.first == kNoTime || row_->at < summary_.first) summary_.first = row_->at;
+    if (summary_.last == kNoTime || row_->at > summary_.last) summary_.last = row_->at;
+    return Status::Ok();
+  }
+
   Status Step() {
     nanoseconds rest = kSlice;
-    for (; next_ < rows_.size() && delivery_.has_room(); ++next_) {
-      rest = std::min(Early(rows_[next_]), kSlice);
+    while (row_ != nullptr && delivery_.has_room()) {
+      rest = std::min(Early(*row_), kSlice);
       if (rest > 0ns) break;
       rest = kSlice;
-      const ReplayRow& row = rows_[next_];
-      delivery_.Offer({.topic = row.topic, .payload = row.payload, .qos = options_.qos}, next_);
+      delivery_.Offer({.topic = row_->topic, .payload = row_->payload, .qos = options_.qos},
+                      offered_++);
+      GEMEL_TRY(Advance());
     }
     if (delivery_.is_connected() && !delivery_.is_empty()) {
       delivery_.Pump(std::chrono::ceil<milliseconds>(rest));
@@ -77,15 +84,14 @@ class Run {
       delivery_.Pump(0ms);
     }
     if (world_.on_progress)
-      world_.on_progress({.acknowledged = summary_.acknowledged, .rows = rows_.size()});
+      world_.on_progress({.acknowledged = summary_.acknowledged, .rows = source_.rows()});
     return CheckPatience();
   }
 
   // How long the row is not due yet; none if it is.
   nanoseconds Early(const ReplayRow& row) const {
     if (!options_.speed) return 0ns;
-    const std::chrono::duration<double, std::nano> after =
-        (row.due - rows_.front().due) / *options_.speed;
+    const std::chrono::duration<double, std::nano> after = (row.due - first_due_) / *options_.speed;
     const nanoseconds due = start_ + nanoseconds(std::llround(after.count()));
     return std::max<nanoseconds>(due - world_.clock.Steady(), 0ns);
   }
@@ -94,29 +100,51 @@ class Run {
     const nanoseconds now = world_.clock.Steady();
     if (delivery_.is_connected() && delivery_.is_empty()) progress_at_ = now;
     if (now - progress_at_ <= options_.patience) return Status::Ok();
-    return Unavailable(fmt::format("{} of {} messages are acknowledged, and none for {} s{}{}",
-                                   summary_.acknowledged, rows_.size(), options_.patience / 1s,
+    return Unavailable(fmt::format("{} of {} sent messages are acknowledged, and none for {} s{}{}",
+                                   summary_.acknowledged, offered_, options_.patience / 1s,
                                    delivery_.why().empty() ? "" : ": ", delivery_.why()));
   }
 
-  const std::vector<ReplayRow>& rows_;
+  ReplaySource& source_;
   const ReplayOptions& options_;
   const ReplayWorld& world_;
 
   ReplaySummary summary_;
   Delivery delivery_;
   Status refused_;
-  size_t next_ = 0;  // the first row not yet offered
+  const ReplayRow* row_ = nullptr;  // the first one not yet offered; none at the end
+  Time first_due_ = kNoTime;
+  uint64_t offered_ = 0;
   nanoseconds start_{};
   nanoseconds progress_at_{};
 };
 
+class SetSource final : public ReplaySource {
+ public:
+  explicit SetSource(const ReplaySet& set) : set_(set) {}
+  Result<const ReplayRow*> Next() override {
+    return next_ < set_.rows.size() ? &set_.rows[next_++] : nullptr;
+  }
+  uint64_t rows() const override { return set_.rows.size(); }
+  uint64_t skipped() const override { return set_.skipped; }
+
+ private:
+  const ReplaySet& set_;
+  size_t next_ = 0;
+};
+
 }  // namespace
+
+Result<ReplaySummary> Replay(ReplaySource& source, const ReplayOptions& options,
+                             const ReplayWorld& world) {
+  GEMEL_ASSERT(!options.speed || *options.speed > 0);
+  return Run(source, options, world).Go();
+}
 
 Result<ReplaySummary> Replay(const ReplaySet& set, const ReplayOptions& options,
                              const ReplayWorld& world) {
-  GEMEL_ASSERT(!options.speed || *options.speed > 0);
-  return Run(set, options, world).Go();
+  SetSource source(set);
+  return Replay(source, options, world);
 }
 
 }  // namespace gemel::simulate

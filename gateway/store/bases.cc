@@ -27,6 +27,13 @@ std::optional<Lsn> CheckpointOfName(const std::string& name) {
   return lsn;
 }
 
+Time WrittenAt(const fs::path& path) {
+  std::error_code error;
+  const fs::file_time_type written = fs::last_write_time(path, error);
+  if (error) return kNoTime;
+  return std::chrono::floor<Duration>(std::chrono::file_clock::to_sys(written));
+}
+
 struct JournalOnDisk {
   bool is_whole = false;      // it goes back to its own beginning
   Lsn oldest = kNoLsn;        // the first record
@@ -67,8 +74,8 @@ std::vector<Base> FindBases(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (const auto lsn = CheckpointOfName(entry->path().filename().string()))
-      bases.push_back({entry->path(), *lsn});
+    const auto lsn = CheckpointOfName(entry->path().filename().string());
+    if (lsn) bases.push_back({entry->path(), *lsn, WrittenAt(entry->path())});
   }
   std::ranges::sort(bases, {}, &Base::checkpoint);
   return bases;

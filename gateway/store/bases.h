@@ -17,6 +17,7 @@ namespace gemel::store {
 struct Base {
   std::filesystem::path path;
   Lsn checkpoint = kNoLsn;
+  Time made = kNoTime;  // as the disk has it
 };
 
 // How far a saved database was: the lowest checkpoint of its shards, kNoLsn before the first

@@ -268,6 +268,83 @@ TEST_F(RecordingTest, ASegmentThatWasDroppedBeforeItWasCopiedIsAnError) {
   }
 }
 
+// A gateway that has lived for ten hours and has kept two bases, of two and of one hour ago; the
+// oldest half of its journal is gone.
+class PastTest : public RecordingTest {
+ protected:
+  static constexpr Time kNow{std::chrono::hours(500'000)};
+  PastTest() {
+    Life life(gateway(), {.segment_bytes = 16 * 1'024});
+    EXPECT_TRUE(life.Start().ok());
+    for (const int hours : {2, 1}) {
+      life.site.AppendAll(QuickLines(random_, 300));
+      life.Lines();
+      EXPECT_TRUE(life.Save().ok());
+      KeepBase(kNow - std::chrono::hours(hours));
+    }
+    life.site.AppendAll(QuickLines(random_, 300));
+    live_ = life.Lines();
+    EXPECT_TRUE(life.Save().ok());
+  }
+  void KeepBase(Time made) {
+    const auto path = gateway() / "gemel.db";
+    auto database = sqlite::Database::Open(path, sqlite::Database::Mode::kReadOnly);
+    const Lsn checkpoint = store::CheckpointOf(*database).value();
+    const auto kept = store::KeepBases(path, gateway() / "journal", checkpoint, {}, kNow);
+    ASSERT_TRUE(kept.ok() && *kept);
+    std::filesystem::last_write_time(bases().back().path,
+                                     std::chrono::file_clock::from_sys(
+                                         std::chrono::sys_time<Duration>(made.time_since_epoch())));
+  }
+  std::vector<store::Base> bases() const {
+    return store::FindBases(store::BasesFolder(gateway() / "gemel.db"));
+  }
+  // Segments that the base at `index` does without.
+  void DropJournalBefore(size_t index) {
+    const auto there = segments();
+    for (size_t i = 0; i + 1 < there.size(); ++i) {
+      const Lsn next = *journal::LsnOfName(there[i + 1].filename().string());
+      if (next <= bases()[index].checkpoint + 1) std::filesystem::remove(there[i]);
+    }
+  }
+  // What a recording from so long ago begins with.
+  Lsn RecordFrom(std::chrono::minutes back) {
+    std::filesystem::remove_all(recording_);
+    recorded_.from = kNow - back;
+    auto recorder = Begin();
+    EXPECT_TRUE(recorder.ok()) << recorder.status().message();
+    if (!recorder.ok()) return 0;
+    EXPECT_TRUE(recorder->End().ok());
+    EXPECT_EQ(Folded(), live_);
+    EXPECT_EQ(Differing(), 0u);
+    return recorder->checkpoint();
+  }
+
+  std::vector<std::string> live_;
+};
+
+TEST_F(PastTest, ARecordingBeginsWithTheLastTwinsFromBefore) {
+  const std::vector<store::Base> kept = bases();
+  ASSERT_EQ(kept.size(), 2u);
+  EXPECT_EQ(RecordFrom(std::chrono::minutes(30)), kept[1].checkpoint);
+  EXPECT_EQ(RecordFrom(std::chrono::minutes(60)), kept[1].checkpoint);
+  EXPECT_EQ(RecordFrom(std::chrono::minutes(61)), kept[0].checkpoint);
+  EXPECT_EQ(RecordFrom(std::chrono::minutes(121)), kNoLsn) << "the journal is there from its start";
+  EXPECT_FALSE(std::filesystem::exists(paths_.base));
+}
+
+TEST_F(PastTest, ARecordingBeginsAsEarlyAsItCan) {
+  DropJournalBefore(0);
+  EXPECT_EQ(RecordFrom(std::chrono::hours(9)), bases()[0].checkpoint);
+  std::filesystem::remove(bases()[0].path);
+  EXPECT_EQ(RecordFrom(std::chrono::hours(9)), bases()[0].checkpoint);
+  std::filesystem::remove(bases()[0].path);
+  std::filesystem::remove_all(recording_);
+  const auto none = Begin();
+  EXPECT_EQ(none.status().code(), Code::kNotFound);
+  EXPECT_THAT(none.status().message(), HasSubstr("journal.retention.bases"));
+}
+
 TEST_F(RecordingTest, ATornTailIsCutInTheCopyAndTheOriginalIsLeftAlone) {
   std::vector<std::string> live;
   {
