@@ -21,10 +21,10 @@ namespace gemel::cli {
 namespace {
 
 constexpr const char* kExportFooter =
-    "Reads the last snapshot, so a gateway may run meanwhile, and what it shows is at most "
-    "store.snapshot_every\nold. A line holds all that a twin is: state, event times, alerts, what "
-    "it knows of repeats. Symbols are text,\ntimes microseconds since 1970.\n\nExample: gemel "
-    "export "
+    "Reads the last snapshot, so a gateway may run meanwhile, and what it shows is as old as that: "
+    "store.snapshot_every,\nor more where all twins change all the time. A line holds all that a "
+    "twin is: state, event times, alerts, what it\nknows of repeats. Symbols are text, times "
+    "microseconds since 1970.\n\nExample: gemel export "
     "--config /etc/gemel/gemel.json --model truck | jq .state";
 
 Status CopyDatabase(const std::string& configuration, const std::string& to) {

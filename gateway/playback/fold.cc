@@ -98,7 +98,8 @@ std::vector<std::string> Fold::TwinLines() {
     shards_.Scan(model, [&](uint32_t shard, twin::Twin& twin) {
       batches[shard].Clear();
       batches[shard].Add(twin, state_size, world_);
-      Named& named = found[shard].emplace_back(std::string(twin.id()), std::string());
+      found[shard].push_back({std::string(twin.id()), std::string()});
+      Named& named = found[shard].back();
       batches[shard].ForEach(state_size, [&](const store::CopiedTwin& copied) {
         AppendTwinLine(copied, world_, model, named.line);
       });
