@@ -1,11 +1,10 @@
 #include "gateway/admission.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <utility>
 
 #include "gateway/base/log.h"
+#include "gateway/base/thread.h"
 
 namespace gemel {
 namespace {
@@ -17,7 +16,7 @@ constexpr std::chrono::milliseconds kLookEvery{50};
 
 Admission::Admission(Hooks hooks)
     : hooks_(std::move(hooks)), thread_([this](const std::stop_token& stop) {
-        pthread_setname_np(pthread_self(), "gemel-admission");
+        BeginThread("gemel-admission", ThreadKind::kOrdinary);
         Run(stop);
       }) {}
 

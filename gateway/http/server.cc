@@ -1,7 +1,5 @@
 #include "gateway/http/server.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -11,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
+#include "gateway/base/thread.h"
 #include "gateway/http/connection.h"
 
 namespace gemel::http {
@@ -65,7 +64,7 @@ class Server::Transport {
   void Run() {
     Accept();
     thread_ = std::jthread([this] {
-      pthread_setname_np(pthread_self(), "gemel-http");
+      BeginThread("gemel-http", ThreadKind::kOrdinary);
       service_.io.run();
     });
   }

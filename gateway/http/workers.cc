@@ -1,15 +1,15 @@
 #include "gateway/http/workers.h"
 
-#include <pthread.h>
-
 #include <utility>
+
+#include "gateway/base/thread.h"
 
 namespace gemel::http {
 
 Workers::Workers(size_t threads, size_t queue_max) : queue_max_(queue_max) {
   for (size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this] {
-      pthread_setname_np(pthread_self(), "gemel-api");
+      BeginThread("gemel-api", ThreadKind::kOrdinary);
       Run();
     });
   }

@@ -1,11 +1,10 @@
 #include "gateway/journal/journal.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "gateway/base/crash_point.h"
+#include "gateway/base/thread.h"
 
 namespace gemel::journal {
 namespace {
@@ -22,7 +21,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(JournalOptions options, JournalEn
   journal->spare_ = std::make_unique<SegmentWriter>(std::move(first));
   journal->has_spare_.store(true);
   journal->keeper_ = std::jthread([raw = journal.get()](const std::stop_token& stop) {
-    pthread_setname_np(pthread_self(), "gemel-journal");
+    BeginThread("gemel-journal", ThreadKind::kOrdinary);
     raw->Keep(stop);
   });
   return journal;

@@ -1,13 +1,12 @@
 #include "gateway/twin/shard.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
 
 #include "gateway/base/end_process.h"
+#include "gateway/base/thread.h"
 #include "gateway/journal/frame.h"
 
 namespace gemel::twin {
@@ -29,7 +28,7 @@ Shard::~Shard() {
 
 void Shard::Start(journal::Sequencer& sequencer) {
   thread_ = std::jthread([this, &sequencer] {
-    pthread_setname_np(pthread_self(), "gemel-shard");
+    BeginThread("gemel-shard", ThreadKind::kPrompt);
     Run(sequencer);
   });
 }

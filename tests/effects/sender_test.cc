@@ -21,9 +21,13 @@ using testing::ElementsAre;
 
 constexpr milliseconds kPatience{20'000};
 
-class SenderTest : public ::testing::Test {
+// With the parameter those who append send by themselves where they may.
+class SenderTest : public ::testing::TestWithParam<bool> {
  protected:
-  void SetUp() override { sender_.SetStatus(R"({"state":"online"})"); }
+  void SetUp() override {
+    if (GetParam()) outbox_.SetDirect(&sender_);
+    sender_.SetStatus(R"({"state":"online"})");
+  }
   void Append(const std::string& topic, Duration lifetime = Duration{0}) {
     outbox_.Append({.id = {++lsn_, 0},
                     .kind = EffectKind::kCommand,
@@ -70,7 +74,7 @@ class SenderTest : public ::testing::Test {
   Lsn lsn_ = 0;
 };
 
-TEST_F(SenderTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
+TEST_P(SenderTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
   sender_.Start();
   for (int i = 0; i < 100; ++i) Append("t" + std::to_string(i));
   ASSERT_TRUE(Await(101));
@@ -83,7 +87,7 @@ TEST_F(SenderTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
   EXPECT_EQ(sender_.stats().commands[0].delivered.value(), 100u);
 }
 
-TEST_F(SenderTest, SaysOnlineWhenItConnectsAndOfflineWhenItEnds) {
+TEST_P(SenderTest, SaysOnlineWhenItConnectsAndOfflineWhenItEnds) {
   sender_.Start();
   ASSERT_TRUE(Await(1));
   EXPECT_TRUE(sender_.DrainAndStop(kPatience));
@@ -94,7 +98,7 @@ TEST_F(SenderTest, SaysOnlineWhenItConnectsAndOfflineWhenItEnds) {
   EXPECT_EQ(publisher_.disconnects(), 1u);
 }
 
-TEST_F(SenderTest, AfterALostConnectionWhatIsUnacknowledgedGoesFirstInItsOrder) {
+TEST_P(SenderTest, AfterALostConnectionWhatIsUnacknowledgedGoesFirstInItsOrder) {
   publisher_.SetAcknowledging(false);
   sender_.Start();
   for (const char* topic : {"a", "b", "c"}) Append(topic);
@@ -115,7 +119,7 @@ TEST_F(SenderTest, AfterALostConnectionWhatIsUnacknowledgedGoesFirstInItsOrder) 
   EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
-TEST_F(SenderTest, ABrokerThatIsAwayAtFirstDelaysEffectsAndLosesNone) {
+TEST_P(SenderTest, ABrokerThatIsAwayAtFirstDelaysEffectsAndLosesNone) {
   publisher_.SetReachable(false);
   sender_.Start();
   for (int i = 0; i < 10; ++i) Append("t" + std::to_string(i));
@@ -125,7 +129,7 @@ TEST_F(SenderTest, ABrokerThatIsAwayAtFirstDelaysEffectsAndLosesNone) {
   EXPECT_EQ(Published().size(), 10u);
 }
 
-TEST_F(SenderTest, AnExpiredCommandIsNeverSent) {
+TEST_P(SenderTest, AnExpiredCommandIsNeverSent) {
   publisher_.SetReachable(false);
   sender_.Start();
   Append("stale", seconds(5));
@@ -140,7 +144,7 @@ TEST_F(SenderTest, AnExpiredCommandIsNeverSent) {
   EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
-TEST_F(SenderTest, TheBrokerLearnsHowLongACommandIsWorthSomething) {
+TEST_P(SenderTest, TheBrokerLearnsHowLongACommandIsWorthSomething) {
   sender_.Start();
   Append("t", seconds(30));
   ASSERT_TRUE(Await(2));
@@ -152,7 +156,7 @@ TEST_F(SenderTest, TheBrokerLearnsHowLongACommandIsWorthSomething) {
   }
 }
 
-TEST_F(SenderTest, AFullWindowDelaysAndLosesNothing) {
+TEST_P(SenderTest, AFullWindowDelaysAndLosesNothing) {
   publisher_.SetWindow(3);
   publisher_.SetAcknowledging(false);
   sender_.Start();
@@ -165,7 +169,7 @@ TEST_F(SenderTest, AFullWindowDelaysAndLosesNothing) {
   EXPECT_EQ(Published().size(), 20u);
 }
 
-TEST_F(SenderTest, AnEffectThatTheBrokerCanNeverTakeHoldsNoOtherBack) {
+TEST_P(SenderTest, AnEffectThatTheBrokerCanNeverTakeHoldsNoOtherBack) {
   publisher_.SetInvalid("bad");
   sender_.Start();
   for (const char* topic : {"a", "bad", "b"}) Append(topic);
@@ -176,7 +180,7 @@ TEST_F(SenderTest, AnEffectThatTheBrokerCanNeverTakeHoldsNoOtherBack) {
   EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
-TEST_F(SenderTest, AWallClockThatJumpsNeitherExpiresACommandNorKeepsItAlive) {
+TEST_P(SenderTest, AWallClockThatJumpsNeitherExpiresACommandNorKeepsItAlive) {
   publisher_.SetReachable(false);
   sender_.Start();
   Append("fresh", seconds(60));
@@ -197,7 +201,7 @@ TEST_F(SenderTest, AWallClockThatJumpsNeitherExpiresACommandNorKeepsItAlive) {
 }
 
 // Two gateways with one client id throw each other out as fast as they connect.
-TEST_F(SenderTest, ConnectionsThatDoNotLastAreTriedForEverMoreRarely) {
+TEST_P(SenderTest, ConnectionsThatDoNotLastAreTriedForEverMoreRarely) {
   publisher_.SetFlapping(true);
   Append("t");  // so that a loss is noticed at once
   Sender sender(outbox_, parker_, publisher_, clock_,
@@ -216,7 +220,7 @@ TEST_F(SenderTest, ConnectionsThatDoNotLastAreTriedForEverMoreRarely) {
   EXPECT_EQ(Published(), std::vector<std::string>{"t"});
 }
 
-TEST_F(SenderTest, EvenWithAFullWindowAtTheEndItSaysOffline) {
+TEST_P(SenderTest, EvenWithAFullWindowAtTheEndItSaysOffline) {
   publisher_.SetWindow(2);
   publisher_.SetAcknowledging(false);
   sender_.Start();
@@ -232,7 +236,7 @@ TEST_F(SenderTest, EvenWithAFullWindowAtTheEndItSaysOffline) {
   EXPECT_EQ(Statuses().back(), "offline");
 }
 
-TEST_F(SenderTest, WhatIsNotAcknowledgedInTimeIsSaidToBeLeft) {
+TEST_P(SenderTest, WhatIsNotAcknowledgedInTimeIsSaidToBeLeft) {
   publisher_.SetAcknowledging(false);
   sender_.Start();
   Append("t");
@@ -240,13 +244,63 @@ TEST_F(SenderTest, WhatIsNotAcknowledgedInTimeIsSaidToBeLeft) {
   EXPECT_FALSE(sender_.DrainAndStop(milliseconds(50)));
 }
 
-TEST_F(SenderTest, ANewStatusReplacesTheOldOne) {
+TEST_P(SenderTest, ANewStatusReplacesTheOldOne) {
   sender_.Start();
   ASSERT_TRUE(Await(1));
   sender_.SetStatus("second");
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(Statuses().back(), "second");
   EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+}
+
+// Notes what was published while it was asked, when the effects thread sleeps.
+class Watcher final : public DirectSender {
+ public:
+  Watcher(Sender& sender, const mqtt::FakePublisher& publisher)
+      : sender_(sender), publisher_(publisher) {}
+  bool SendNow() noexcept override {
+    const size_t before = publisher_.published().size();
+    const bool is_all = sender_.SendNow();
+    sent_ += publisher_.published().size() - before;
+    return is_all;
+  }
+  size_t sent() const { return sent_; }
+
+ private:
+  Sender& sender_;
+  const mqtt::FakePublisher& publisher_;
+  size_t sent_ = 0;
+};
+
+TEST_P(SenderTest, WhoDecidesAnEffectSendsItWhereLittleIsOnItsWay) {
+  Watcher watcher(sender_, publisher_);
+  outbox_.SetDirect(&watcher);
+  Append("early");
+  EXPECT_EQ(watcher.sent(), 0u) << "there is no connection";
+  publisher_.SetAcknowledging(false);
+  sender_.Start();
+  ASSERT_TRUE(Await(2));
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  // The effects thread may be about to rest.
+  while (watcher.sent() == 0 && std::chrono::steady_clock::now() < until) {
+    Append("small");
+    ASSERT_TRUE(AwaitTaken());
+  }
+  EXPECT_GT(watcher.sent(), 0u);
+  // Too much is on its way: the effects thread sends it.
+  outbox_.Append({.id = {++lsn_, 0},
+                  .kind = EffectKind::kCommand,
+                  .topic = "large",
+                  .payload = std::string(64 * 1'024, 'x')});
+  const size_t sent = watcher.sent();
+  outbox_.Flush();
+  EXPECT_EQ(watcher.sent(), sent);
+  ASSERT_TRUE(AwaitTaken());
+  publisher_.Acknowledge();
+  publisher_.SetAcknowledging(true);
+  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
+  EXPECT_EQ(Published().back(), "large");
+  EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
 // A sender that reports what is done with.
@@ -295,7 +349,7 @@ class SenderReportTest : public SenderTest {
                                   .on_done = [this](auto effects) { return Take(effects); }}};
 };
 
-TEST_F(SenderReportTest, WhatTheBrokerHasAcknowledgedIsReportedOnceAndInOrder) {
+TEST_P(SenderReportTest, WhatTheBrokerHasAcknowledgedIsReportedOnceAndInOrder) {
   publisher_.SetAcknowledging(false);
   reporting_.Start();
   for (const char* topic : {"a", "b", "c"}) Append(topic);
@@ -307,7 +361,7 @@ TEST_F(SenderReportTest, WhatTheBrokerHasAcknowledgedIsReportedOnceAndInOrder) {
   EXPECT_THAT(AwaitReported(0), ElementsAre(1, 2));
 }
 
-TEST_F(SenderReportTest, AnEffectOfTwoMessagesIsDoneWithWithItsLastOne) {
+TEST_P(SenderReportTest, AnEffectOfTwoMessagesIsDoneWithWithItsLastOne) {
   publisher_.SetAcknowledging(false);
   reporting_.Start();
   Append("a");
@@ -321,7 +375,7 @@ TEST_F(SenderReportTest, AnEffectOfTwoMessagesIsDoneWithWithItsLastOne) {
   EXPECT_THAT(AwaitReported(0), ElementsAre(1));
 }
 
-TEST_F(SenderReportTest, BothMessagesAreOneReport) {
+TEST_P(SenderReportTest, BothMessagesAreOneReport) {
   reporting_.Start();
   AppendAs(EffectKind::kAlert, "cleared", true);
   AppendMore("empty");
@@ -331,7 +385,7 @@ TEST_F(SenderReportTest, BothMessagesAreOneReport) {
   EXPECT_THAT(AwaitReported(2), ElementsAre(1, 2));
 }
 
-TEST_F(SenderReportTest, AReportThatIsRefusedComesAgain) {
+TEST_P(SenderReportTest, AReportThatIsRefusedComesAgain) {
   refusals_ = 3;
   reporting_.Start();
   Append("a");
@@ -343,7 +397,7 @@ TEST_F(SenderReportTest, AReportThatIsRefusedComesAgain) {
   EXPECT_THAT(AwaitReported(3), ElementsAre(1, 2, 3));
 }
 
-TEST_F(SenderReportTest, WhatIsGivenUpIsDoneWith) {
+TEST_P(SenderReportTest, WhatIsGivenUpIsDoneWith) {
   publisher_.SetReachable(false);
   publisher_.SetInvalid("bad");
   reporting_.Start();
@@ -358,7 +412,7 @@ TEST_F(SenderReportTest, WhatIsGivenUpIsDoneWith) {
   EXPECT_EQ(Published(), std::vector<std::string>{"good"});
 }
 
-TEST_F(SenderReportTest, ADeadLetterIsNeverReported) {
+TEST_P(SenderReportTest, ADeadLetterIsNeverReported) {
   reporting_.Start();
   AppendAs(EffectKind::kDeadLetter, "dead");
   Append("a");
@@ -368,7 +422,7 @@ TEST_F(SenderReportTest, ADeadLetterIsNeverReported) {
   EXPECT_EQ(Published().size(), 3u);
 }
 
-TEST_F(SenderReportTest, WhatIsSentAgainAfterALossIsReportedOnce) {
+TEST_P(SenderReportTest, WhatIsSentAgainAfterALossIsReportedOnce) {
   publisher_.SetAcknowledging(false);
   reporting_.Start();
   for (const char* topic : {"a", "b", "c"}) Append(topic);
@@ -383,7 +437,7 @@ TEST_F(SenderReportTest, WhatIsSentAgainAfterALossIsReportedOnce) {
   EXPECT_THAT(AwaitReported(3), ElementsAre(1, 2, 3));
 }
 
-TEST_F(SenderReportTest, AtTheEndTheRestIsReportedInSharesThatFitIntoARecord) {
+TEST_P(SenderReportTest, AtTheEndTheRestIsReportedInSharesThatFitIntoARecord) {
   constexpr size_t kEffects = 5'000;
   for (size_t i = 0; i < kEffects; ++i) Append("t");
   reporting_.Start();
@@ -394,7 +448,7 @@ TEST_F(SenderReportTest, AtTheEndTheRestIsReportedInSharesThatFitIntoARecord) {
   for (const size_t size : reports_) EXPECT_LE(size, 1'024u);
 }
 
-TEST_F(SenderReportTest, WhatWasGivenUpBehindAnUnacknowledgedOneIsReportedAfterALossToo) {
+TEST_P(SenderReportTest, WhatWasGivenUpBehindAnUnacknowledgedOneIsReportedAfterALossToo) {
   publisher_.SetAcknowledging(false);
   publisher_.SetInvalid("bad");
   reporting_.Start();
@@ -408,7 +462,7 @@ TEST_F(SenderReportTest, WhatWasGivenUpBehindAnUnacknowledgedOneIsReportedAfterA
   EXPECT_THAT(AwaitReported(0), ElementsAre(1, 2, 3));
 }
 
-TEST_F(SenderTest, WhatIsNotAcknowledgedCanBeCopiedWhereverItIs) {
+TEST_P(SenderTest, WhatIsNotAcknowledgedCanBeCopiedWhereverItIs) {
   publisher_.SetAcknowledging(false);
   sender_.Start();
   for (const char* topic : {"a", "b"}) Append(topic, seconds(30));
@@ -468,6 +522,11 @@ TEST(SenderBoundTest, ToldToDropTheOldestItSendsTheNewestAndReportsTheOthersAsDo
   ASSERT_EQ(done.size(), 100u);
   EXPECT_EQ(done.back(), 100u);
 }
+
+INSTANTIATE_TEST_SUITE_P(ByTheEffectsThread, SenderTest, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(ByWhoDecides, SenderTest, testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(ByTheEffectsThread, SenderReportTest, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(ByWhoDecides, SenderReportTest, testing::Values(true));
 
 }  // namespace
 }  // namespace gemel::effects
