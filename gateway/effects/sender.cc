@@ -126,7 +126,12 @@ bool Sender::SendNow() noexcept {
 
 void Sender::Send() {
   if (has_new_status_.exchange(false) && !SendStatus()) has_new_status_.store(true);
-  if (!SendWaiting() && !publisher_.is_connected()) NoticeLoss();
+  if (SendWaiting()) return;
+  if (publisher_.is_connected()) {
+    CollectAcknowledgements(kCollectEvery);  // as many are on their way as may be
+  } else {
+    NoticeLoss();
+  }
 }
 
 std::vector<OwnedEffect> Sender::Unacknowledged() {
@@ -269,10 +274,7 @@ bool Sender::SendOne(Flight& flight) {
     GiveUp(flight);
     return true;
   }
-  if (!token.ok()) {
-    if (token.status().code() == Code::kFull) CollectAcknowledgements(kCollectEvery);
-    return false;
-  }
+  if (!token.ok()) return false;
   flight.token = last_token_ = *token;
   flight.is_sent = true;
   if (flight.kind == EffectKind::kCommand) stats_.commands[flight.model].sent.Add();
