@@ -38,6 +38,18 @@ struct Treatment {
   std::vector<CrashPlace> places;  // where it dies, in turn; none: at random moments
 };
 
+// Waits for an answer to each number, as long as some come: a gateway that was killed so often has
+// many to send.
+void AwaitAnswers(Tail& commands, int64_t published, Answers& answers) {
+  for (int64_t before = -1; answers.numbers() > before && answers.numbers() < published;) {
+    before = answers.numbers();
+    commands.WaitFor([&](const auto& seen) {
+      answers.Take(seen);
+      return answers.numbers() == published;
+    });
+  }
+}
+
 class KillTest : public ::testing::Test {
  protected:
   void Treat(const Treatment& treatment) {
@@ -83,14 +95,7 @@ class KillTest : public ::testing::Test {
     }
     ASSERT_TRUE(gateway.Start()) << gateway.errors();
     const int64_t published = load.End();
-    // As long as some come: a gateway that was killed so often has many to send.
-    for (int64_t before = -1; answers.numbers() > before && answers.numbers() < published;) {
-      before = answers.numbers();
-      commands.WaitFor([&](const auto& seen) {
-        answers.Take(seen);
-        return answers.numbers() == published;
-      });
-    }
+    AwaitAnswers(commands, published, answers);
     const Comparison twins = CompareTwins(gateway, published);
     EXPECT_EQ(twins.lost, 0);
     EXPECT_EQ(answers.numbers(), published) << "numbers without an answer";
