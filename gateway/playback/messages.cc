@@ -105,8 +105,14 @@ void MessageReader::Begin(const journal::RecordView& record) {
     draft_->message.payload = record.payload();
     return;
   }
-  PutEnvelope(record);
-  AddItem(record);
+  try {
+    PutEnvelope(record);
+    AddItem(record);
+  } catch (const ordered_json::exception&) {
+    // Pointers that lead through each other's values, of a configuration that was given instead.
+    draft_.reset();
+    ++left_out_;
+  }
 }
 
 bool MessageReader::MakeTopic(const journal::RecordView& record, std::string& topic) const {

@@ -49,7 +49,7 @@ class MessageReader {
   // Nothing at the end; as RecordStream.
   Result<std::optional<RecordedMessage>> Next();
   // Messages that no topic or payload could be made for, because the symbol table was full when
-  // they came or another route takes the topic.
+  // they came, another route takes the topic, or the route's pointers exclude each other.
   uint64_t left_out() const { return left_out_; }
 
  private:
