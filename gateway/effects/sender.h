@@ -136,7 +136,7 @@ class Sender final : public DirectSender {
   std::mutex flights_mutex_;
   std::deque<Flight> flights_;
   bool is_watchful_ = false;  // the effects thread looks for acknowledgements soon
-  size_t waiting_from_ = 0;  // index of the first flight that is not on its way
+  size_t waiting_from_ = 0;   // index of the first flight that is not on its way
   std::vector<std::byte> batch_;
   std::vector<mqtt::Publisher::Token> tokens_;
   std::vector<EffectId> done_;  // not reported yet
