@@ -1,10 +1,11 @@
 #include "gateway/admission.h"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <utility>
 
 #include "gateway/base/log.h"
-#include "gateway/base/thread.h"
 
 namespace gemel {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::chrono::milliseconds kLookEvery{50};
 
 Admission::Admission(Hooks hooks)
     : hooks_(std::move(hooks)), thread_([this](const std::stop_token& stop) {
-        BeginThread("gemel-admission", ThreadKind::kOrdinary);
+        pthread_setname_np(pthread_self(), "gemel-admission");
         Run(stop);
       }) {}
 

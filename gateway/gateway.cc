@@ -292,7 +292,6 @@ void Gateway::MakeParts() {
                              .reconnect_max = config_.mqtt.reconnect_max,
                              .refresh_status = [this] { PublishStatus(); },
                              .on_done = [this](auto effects) { return RecordDone(effects); }});
-  outbox_.SetDirect(sender_.get());
   shards_ =
       std::make_unique<twin::ShardSet>(world, fanout_, config_.shards, config_.limits.mailbox);
   for (uint32_t shard = 0; shard < shards_->size(); ++shard)

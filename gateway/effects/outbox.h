@@ -17,14 +17,6 @@
 
 namespace gemel::effects {
 
-// Who may send what waits on the thread that has appended it.
-class DirectSender {
- public:
-  virtual ~DirectSender() = default;
-  // Any thread. False if the effects thread has to be woken. Never waits.
-  virtual bool SendNow() noexcept = 0;
-};
-
 // Effects that wait to be sent. Shards and intake append and are never held; the effects thread
 // takes everything at once. The bound is kept by intake, which stops admitting records while the
 // outbox is over it, or by dropping the oldest: the effects thread does, and while it is not there
@@ -37,11 +29,7 @@ class Outbox final : public Sink, public Backlog {
 
   // Any thread. Copies the effect. A dead letter beyond its share is dropped and counted.
   void Append(const Effect& effect) override;
-  void Flush() noexcept override {
-    if (direct_ == nullptr || !direct_->SendNow()) consumer_.Wake();
-  }
-  // REQUIRES: nothing was appended yet; `direct` lives until nothing is appended any more
-  void SetDirect(DirectSender* direct) { direct_ = direct; }
+  void Flush() noexcept override { consumer_.Wake(); }
 
   // Bytes appended and not yet forgotten by the effects thread.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
@@ -75,7 +63,6 @@ class Outbox final : public Sink, public Backlog {
   const size_t bytes_max_;
   const WhenFull when_full_;
   Parker& consumer_;
-  DirectSender* direct_ = nullptr;
   // A lock, because several shards append to one queue and the consumer takes it whole: held for
   // one copy, and never while anything is sent.
   std::mutex mutex_;

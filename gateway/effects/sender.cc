@@ -1,10 +1,11 @@
 #include "gateway/effects/sender.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 #include "gateway/base/crash_point.h"
 #include "gateway/base/log.h"
-#include "gateway/base/thread.h"
 
 namespace gemel::effects {
 namespace {
@@ -17,9 +18,6 @@ constexpr milliseconds kCollectEvery{20};
 // is not reported when the process ends goes again, under its id.
 constexpr size_t kReportMax = 1'024;
 constexpr milliseconds kReportEvery{20};
-// So much on its way fits into the socket's buffers whatever the broker does: a shard that sends by
-// itself does not come to wait for them.
-constexpr size_t kDirectBytesMax = 16 * 1'024;
 constexpr milliseconds kStatusPatience{1'000};
 constexpr std::chrono::seconds kRefreshEvery{5};
 constexpr std::chrono::minutes kSayDroppedEvery{1};
@@ -49,7 +47,7 @@ Sender::~Sender() {
 
 void Sender::Start() {
   thread_ = std::jthread([this] {
-    BeginThread("gemel-effects", ThreadKind::kOrdinary);
+    pthread_setname_np(pthread_self(), "gemel-effects");
     Run();
   });
 }
@@ -113,25 +111,9 @@ void Sender::RunOnce() {
   if (is_connected_) Send();
 }
 
-bool Sender::SendNow() noexcept {
-  const std::unique_lock lock(flights_mutex_, std::try_to_lock);
-  const bool may_send = lock && is_connected_.load(std::memory_order_relaxed) &&
-                        waiting_from_ == flights_.size() && outbox_.bytes() <= kDirectBytesMax;
-  if (!may_send) return false;
-  TakeBatch();
-  const bool is_sent = SendWaiting();
-  CollectAcknowledgements(milliseconds(0));
-  return is_sent && is_watchful_;
-}
-
 void Sender::Send() {
   if (has_new_status_.exchange(false) && !SendStatus()) has_new_status_.store(true);
-  if (SendWaiting()) return;
-  if (publisher_.is_connected()) {
-    CollectAcknowledgements(kCollectEvery);  // as many are on their way as may be
-  } else {
-    NoticeLoss();
-  }
+  if (!SendWaiting() && !publisher_.is_connected()) NoticeLoss();
 }
 
 std::vector<OwnedEffect> Sender::Unacknowledged() {
@@ -274,7 +256,10 @@ bool Sender::SendOne(Flight& flight) {
     GiveUp(flight);
     return true;
   }
-  if (!token.ok()) return false;
+  if (!token.ok()) {
+    if (token.status().code() == Code::kFull) CollectAcknowledgements(kCollectEvery);
+    return false;
+  }
   flight.token = last_token_ = *token;
   flight.is_sent = true;
   if (flight.kind == EffectKind::kCommand) stats_.commands[flight.model].sent.Add();
@@ -365,25 +350,22 @@ void Sender::ReportDone(bool is_last) {
   done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(reported));
 }
 
-// For how long; none if the window was full: then it goes on at once.
-std::chrono::nanoseconds Sender::RestFor() {
-  if (!is_connected_) return next_attempt_ - std::chrono::steady_clock::now();
-  const std::lock_guard lock(flights_mutex_);
-  is_watchful_ = !flights_.empty() || !done_.empty();
-  if (waiting_from_ < flights_.size()) return std::chrono::nanoseconds::zero();
-  if (is_watchful_) return kCollectEvery;
-  return std::chrono::seconds(1);  // to notice a lost connection
-}
-
 void Sender::Rest() {
+  std::optional<std::chrono::nanoseconds> timeout;
+  if (!is_connected_) {
+    timeout = next_attempt_ - std::chrono::steady_clock::now();
+  } else if (waiting_from_ < flights_.size()) {
+    return;  // the window was full: go on at once
+  } else if (!flights_.empty() || !done_.empty()) {
+    timeout = kCollectEvery;
+  } else {
+    timeout = std::chrono::seconds(1);  // to notice a lost connection
+  }
   std::this_thread::yield();  // as a shard does, and why
   if (is_connected_ && !outbox_.is_empty()) return;
-  // First, so that whoever sends by itself from here on can wake us.
   woken_.Announce();
-  const std::chrono::nanoseconds timeout = RestFor();
   const bool has_news = is_connected_ && (!outbox_.is_empty() || has_new_status_.load());
-  if (has_news || timeout <= std::chrono::nanoseconds::zero() ||
-      is_stopping_.load(std::memory_order_seq_cst)) {
+  if (has_news || is_stopping_.load(std::memory_order_seq_cst)) {
     woken_.Retract();
   } else {
     woken_.Park(timeout);

@@ -47,17 +47,15 @@ struct SenderOptions {
 
 // The effects thread: takes effects from the outbox in order and keeps each until the broker has
 // acknowledged it, so that a lost connection delays effects and loses none. After a reconnect what
-// was in flight is sent again, in order, before anything new. While there is little to send, it
-// lets who decides an effect send it: a device need not wait until another thread is awake.
-class Sender final : public DirectSender {
+// was in flight is sent again, in order, before anything new.
+class Sender {
  public:
   // `woken` is the parker that the outbox wakes. Everything outlives the sender.
   Sender(Outbox& outbox, Parker& woken, mqtt::Publisher& publisher, const Clock& clock,
          SenderOptions options);
-  ~Sender() override;
+  ~Sender();
 
   void Start();
-  bool SendNow() noexcept override;
   // Any thread. Replaces the retained status message; sent where it is another one, and at every
   // connect.
   void SetStatus(std::string payload);
@@ -111,7 +109,6 @@ class Sender final : public DirectSender {
   void ForgetFinished();
   void ForgetFirst();
   void ReportDone(bool is_last);
-  std::chrono::nanoseconds RestFor();
   void Rest();
   void SayGoodbye();
 
@@ -130,13 +127,12 @@ class Sender final : public DirectSender {
   std::string status_;
   std::atomic<bool> has_new_status_{false};
 
-  // Held by the effects thread but while it rests or connects, by a shard that sends by itself, and
-  // by whoever looks for what is not acknowledged: rare, and never while it waits for something
-  // else. Of the following all but what is said to be another's.
+  // Held by the effects thread but while it rests or connects, and by whoever looks for what is not
+  // acknowledged: rare, and never while it waits for something else.
   std::mutex flights_mutex_;
   std::deque<Flight> flights_;
-  bool is_watchful_ = false;  // the effects thread looks for acknowledgements soon
-  size_t waiting_from_ = 0;   // index of the first flight that is not on its way
+  // Effects thread only.
+  size_t waiting_from_ = 0;  // index of the first flight that is not on its way
   std::vector<std::byte> batch_;
   std::vector<mqtt::Publisher::Token> tokens_;
   std::vector<EffectId> done_;  // not reported yet
@@ -145,7 +141,6 @@ class Sender final : public DirectSender {
   mqtt::Backoff backoff_;
   std::chrono::steady_clock::time_point connected_at_{};
   std::chrono::steady_clock::time_point next_refresh_{};
-  // Effects thread only.
   uint64_t said_dropped_ = 0;
   std::chrono::steady_clock::time_point next_said_{};
   bool has_failed_ = false;  // so that a broker that stays away is one line in the log

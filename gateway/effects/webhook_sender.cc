@@ -1,11 +1,12 @@
 #include "gateway/effects/webhook_sender.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "gateway/base/crash_point.h"
 #include "gateway/base/lsn.h"
-#include "gateway/base/thread.h"
 
 namespace gemel::effects {
 namespace {
@@ -31,7 +32,7 @@ void WebhookSender::Start(OnEnded on_ended) {
   on_ended_ = std::move(on_ended);
   if (webhooks_.empty()) return;
   thread_ = std::jthread([this] {
-    BeginThread("gemel-webhooks", ThreadKind::kOrdinary);
+    pthread_setname_np(pthread_self(), "gemel-webhooks");
     Run();
   });
 }

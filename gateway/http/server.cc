@@ -1,5 +1,7 @@
 #include "gateway/http/server.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -9,7 +11,6 @@
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
-#include "gateway/base/thread.h"
 #include "gateway/http/connection.h"
 
 namespace gemel::http {
@@ -64,7 +65,7 @@ class Server::Transport {
   void Run() {
     Accept();
     thread_ = std::jthread([this] {
-      BeginThread("gemel-http", ThreadKind::kOrdinary);
+      pthread_setname_np(pthread_self(), "gemel-http");
       service_.io.run();
     });
   }

@@ -1,15 +1,15 @@
 #include "gateway/http/workers.h"
 
-#include <utility>
+#include <pthread.h>
 
-#include "gateway/base/thread.h"
+#include <utility>
 
 namespace gemel::http {
 
 Workers::Workers(size_t threads, size_t queue_max) : queue_max_(queue_max) {
   for (size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this] {
-      BeginThread("gemel-api", ThreadKind::kOrdinary);
+      pthread_setname_np(pthread_self(), "gemel-api");
       Run();
     });
   }

@@ -1,10 +1,11 @@
 #include "gateway/journal/journal.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "gateway/base/crash_point.h"
-#include "gateway/base/thread.h"
 
 namespace gemel::journal {
 namespace {
@@ -21,7 +22,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(JournalOptions options, JournalEn
   journal->spare_ = std::make_unique<SegmentWriter>(std::move(first));
   journal->has_spare_.store(true);
   journal->keeper_ = std::jthread([raw = journal.get()](const std::stop_token& stop) {
-    BeginThread("gemel-journal", ThreadKind::kOrdinary);
+    pthread_setname_np(pthread_self(), "gemel-journal");
     raw->Keep(stop);
   });
   return journal;
@@ -121,13 +122,11 @@ Status Journal::SyncSegments() {
   for (const auto& segment : segments) {
     if (Status status = segment->Sync(); !status.ok()) return Fail(std::move(status));
   }
-  // What was present when the sync began may have been filled since, and is synced once more.
-  segments.pop_back();
-  for (const auto& segment : segments) segment->LeaveMemory();
   {
+    // What was present when the sync began may have been filled since, and is synced once more.
     const std::lock_guard lock(mutex_);
     unsynced_.erase(unsynced_.begin(),
-                    unsynced_.begin() + static_cast<std::ptrdiff_t>(segments.size()));
+                    unsynced_.begin() + static_cast<std::ptrdiff_t>(segments.size()) - 1);
   }
   synced_.store(through, std::memory_order_release);
   return Status::Ok();

@@ -28,6 +28,8 @@ constexpr std::string_view kSuffix = ".journal";
 constexpr size_t kNameDigits = 16;
 // Of a segment that is not begun yet.
 constexpr const char* kSpareName = "spare";
+// What of a segment is read before it is written: longer ones would keep their thread from syncing.
+constexpr uint64_t kInMemoryMax = uint64_t{64} << 20;
 
 // The head as it stands in the file.
 struct FileHead {
@@ -108,6 +110,17 @@ Status WriteAll(int file, const std::filesystem::path& path, std::span<const std
   return Failed(path, "cannot be written");
 }
 
+// Brings the first pages of a file that is all zeros into memory, so that an append finds its page
+// there instead of having the kernel find, zero and map one. Page by page, because each write to a
+// large folio walks all of its blocks. It is no matter if it fails.
+void BringIntoMemory(int file, uint64_t bytes) {
+  std::array<std::byte, 64 * 1'024> read;
+  static_cast<void>(::posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM));
+  for (uint64_t at = 0; at < std::min(bytes, kInMemoryMax); at += read.size()) {
+    if (::pread(file, read.data(), read.size(), static_cast<off_t>(at)) <= 0) return;
+  }
+}
+
 }  // namespace
 
 std::string SegmentName(Lsn first) { return fmt::format("{:016x}{}", first, kSuffix); }
@@ -119,17 +132,6 @@ std::optional<Lsn> LsnOfName(std::string_view name) {
   const auto [stop, error] = std::from_chars(name.data(), end, first, 16);
   if (error != std::errc() || stop != end || SegmentName(first) != name) return std::nullopt;
   return first;
-}
-
-// Brings the pages of a file that is all zeros into memory, so that an append finds its page there
-// instead of having the kernel find, zero and map one. Page by page, because each write to a large
-// folio walks all of its blocks. It is no matter if it fails.
-void BringIntoMemory(int file, uint64_t bytes) {
-  std::array<std::byte, 64 * 1'024> read;
-  static_cast<void>(::posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM));
-  for (uint64_t at = 0; at < bytes; at += read.size()) {
-    if (::pread(file, read.data(), read.size(), static_cast<off_t>(at)) <= 0) return;
-  }
 }
 
 Result<SegmentWriter> SegmentWriter::Reserve(const std::filesystem::path& folder, uint64_t bytes) {
@@ -181,10 +183,6 @@ Status SegmentWriter::Sync() {
   if (!is_name_synced_) GEMEL_TRY(SyncFolder(path_.parent_path()));
   is_name_synced_ = true;
   return Status::Ok();
-}
-
-void SegmentWriter::LeaveMemory() {
-  static_cast<void>(::posix_fadvise(file_.number, 0, 0, POSIX_FADV_DONTNEED));
 }
 
 Result<SegmentReader> SegmentReader::Load(const std::filesystem::path& path) {

@@ -77,10 +77,6 @@ class SegmentWriter {
   // be synced again.
   Status Sync();
 
-  // Gives the memory that holds its pages back: whoever still reads them reads the disk. REQUIRES:
-  // it is synced
-  void LeaveMemory();
-
   const SegmentHead& head() const { return head_; }
   uint64_t offset() const { return offset_; }
   const std::filesystem::path& path() const { return path_; }

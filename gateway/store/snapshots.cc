@@ -1,10 +1,11 @@
 #include "gateway/store/snapshots.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <ctime>
 
 #include "gateway/base/log.h"
-#include "gateway/base/thread.h"
 
 namespace gemel::store {
 namespace {
@@ -35,7 +36,7 @@ Snapshots::Snapshots(Store& store, Store::Sources sources, SnapshotOptions optio
       options_(std::move(options)),
       taken_at_(Now()),
       thread_([this](const std::stop_token& stop) {
-        BeginThread("gemel-store", ThreadKind::kOrdinary);
+        pthread_setname_np(pthread_self(), "gemel-store");
         Run(stop);
       }) {}
 

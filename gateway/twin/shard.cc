@@ -1,12 +1,13 @@
 #include "gateway/twin/shard.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
 
 #include "gateway/base/end_process.h"
-#include "gateway/base/thread.h"
 #include "gateway/journal/frame.h"
 
 namespace gemel::twin {
@@ -28,7 +29,7 @@ Shard::~Shard() {
 
 void Shard::Start(journal::Sequencer& sequencer) {
   thread_ = std::jthread([this, &sequencer] {
-    BeginThread("gemel-shard", ThreadKind::kPrompt);
+    pthread_setname_np(pthread_self(), "gemel-shard");
     Run(sequencer);
   });
 }

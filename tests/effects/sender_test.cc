@@ -1,3 +1,5 @@
+#include "gateway/effects/sender.h"
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -8,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/effects/sender_rig.h"
+#include "gateway/mqtt/fake.h"
 
 namespace gemel::effects {
 namespace {
@@ -17,7 +19,58 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 
-TEST_P(SenderTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
+constexpr milliseconds kPatience{20'000};
+
+class SenderTest : public ::testing::Test {
+ protected:
+  void SetUp() override { sender_.SetStatus(R"({"state":"online"})"); }
+  void Append(const std::string& topic, Duration lifetime = Duration{0}) {
+    outbox_.Append({.id = {++lsn_, 0},
+                    .kind = EffectKind::kCommand,
+                    .lifetime = lifetime,
+                    .topic = topic,
+                    .payload = "{}"});
+    outbox_.Flush();
+  }
+  // Topics that were published, without the status.
+  std::vector<std::string> Published() const {
+    std::vector<std::string> topics;
+    for (const mqtt::Outbound& message : publisher_.published()) {
+      if (message.topic != "status") topics.push_back(message.topic);
+    }
+    return topics;
+  }
+  std::vector<std::string> Statuses() const {
+    std::vector<std::string> payloads;
+    for (const mqtt::Outbound& message : publisher_.published()) {
+      if (message.topic == "status") payloads.push_back(message.payload);
+    }
+    return payloads;
+  }
+  // Until the effects thread has what was appended.
+  bool AwaitTaken() {
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (!outbox_.is_empty() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+    }
+    return outbox_.is_empty();
+  }
+  bool Await(size_t count) { return publisher_.AwaitPublished(count, kPatience); }
+
+  ManualClock clock_{Time{seconds{1'000}}};
+  Parker parker_;
+  Outbox outbox_{1 << 20, parker_};
+  mqtt::FakePublisher publisher_;
+  Sender sender_{outbox_, parker_, publisher_, clock_,
+                 SenderOptions{.status_topic = "status",
+                               .offline_status = "offline",
+                               .models = 1,
+                               .reconnect_min = milliseconds(1),
+                               .reconnect_max = milliseconds(5)}};
+  Lsn lsn_ = 0;
+};
+
+TEST_F(SenderTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
   sender_.Start();
   for (int i = 0; i < 100; ++i) Append("t" + std::to_string(i));
   ASSERT_TRUE(Await(101));
@@ -30,7 +83,7 @@ TEST_P(SenderTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
   EXPECT_EQ(sender_.stats().commands[0].delivered.value(), 100u);
 }
 
-TEST_P(SenderTest, SaysOnlineWhenItConnectsAndOfflineWhenItEnds) {
+TEST_F(SenderTest, SaysOnlineWhenItConnectsAndOfflineWhenItEnds) {
   sender_.Start();
   ASSERT_TRUE(Await(1));
   EXPECT_TRUE(sender_.DrainAndStop(kPatience));
@@ -41,7 +94,7 @@ TEST_P(SenderTest, SaysOnlineWhenItConnectsAndOfflineWhenItEnds) {
   EXPECT_EQ(publisher_.disconnects(), 1u);
 }
 
-TEST_P(SenderTest, AfterALostConnectionWhatIsUnacknowledgedGoesFirstInItsOrder) {
+TEST_F(SenderTest, AfterALostConnectionWhatIsUnacknowledgedGoesFirstInItsOrder) {
   publisher_.SetAcknowledging(false);
   sender_.Start();
   for (const char* topic : {"a", "b", "c"}) Append(topic);
@@ -62,7 +115,7 @@ TEST_P(SenderTest, AfterALostConnectionWhatIsUnacknowledgedGoesFirstInItsOrder) 
   EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
-TEST_P(SenderTest, ABrokerThatIsAwayAtFirstDelaysEffectsAndLosesNone) {
+TEST_F(SenderTest, ABrokerThatIsAwayAtFirstDelaysEffectsAndLosesNone) {
   publisher_.SetReachable(false);
   sender_.Start();
   for (int i = 0; i < 10; ++i) Append("t" + std::to_string(i));
@@ -72,7 +125,7 @@ TEST_P(SenderTest, ABrokerThatIsAwayAtFirstDelaysEffectsAndLosesNone) {
   EXPECT_EQ(Published().size(), 10u);
 }
 
-TEST_P(SenderTest, AnExpiredCommandIsNeverSent) {
+TEST_F(SenderTest, AnExpiredCommandIsNeverSent) {
   publisher_.SetReachable(false);
   sender_.Start();
   Append("stale", seconds(5));
@@ -87,7 +140,7 @@ TEST_P(SenderTest, AnExpiredCommandIsNeverSent) {
   EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
-TEST_P(SenderTest, TheBrokerLearnsHowLongACommandIsWorthSomething) {
+TEST_F(SenderTest, TheBrokerLearnsHowLongACommandIsWorthSomething) {
   sender_.Start();
   Append("t", seconds(30));
   ASSERT_TRUE(Await(2));
@@ -99,7 +152,7 @@ TEST_P(SenderTest, TheBrokerLearnsHowLongACommandIsWorthSomething) {
   }
 }
 
-TEST_P(SenderTest, AFullWindowDelaysAndLosesNothing) {
+TEST_F(SenderTest, AFullWindowDelaysAndLosesNothing) {
   publisher_.SetWindow(3);
   publisher_.SetAcknowledging(false);
   sender_.Start();
@@ -112,7 +165,7 @@ TEST_P(SenderTest, AFullWindowDelaysAndLosesNothing) {
   EXPECT_EQ(Published().size(), 20u);
 }
 
-TEST_P(SenderTest, AnEffectThatTheBrokerCanNeverTakeHoldsNoOtherBack) {
+TEST_F(SenderTest, AnEffectThatTheBrokerCanNeverTakeHoldsNoOtherBack) {
   publisher_.SetInvalid("bad");
   sender_.Start();
   for (const char* topic : {"a", "bad", "b"}) Append(topic);
@@ -123,7 +176,7 @@ TEST_P(SenderTest, AnEffectThatTheBrokerCanNeverTakeHoldsNoOtherBack) {
   EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
-TEST_P(SenderTest, AWallClockThatJumpsNeitherExpiresACommandNorKeepsItAlive) {
+TEST_F(SenderTest, AWallClockThatJumpsNeitherExpiresACommandNorKeepsItAlive) {
   publisher_.SetReachable(false);
   sender_.Start();
   Append("fresh", seconds(60));
@@ -144,7 +197,7 @@ TEST_P(SenderTest, AWallClockThatJumpsNeitherExpiresACommandNorKeepsItAlive) {
 }
 
 // Two gateways with one client id throw each other out as fast as they connect.
-TEST_P(SenderTest, ConnectionsThatDoNotLastAreTriedForEverMoreRarely) {
+TEST_F(SenderTest, ConnectionsThatDoNotLastAreTriedForEverMoreRarely) {
   publisher_.SetFlapping(true);
   Append("t");  // so that a loss is noticed at once
   Sender sender(outbox_, parker_, publisher_, clock_,
@@ -163,7 +216,7 @@ TEST_P(SenderTest, ConnectionsThatDoNotLastAreTriedForEverMoreRarely) {
   EXPECT_EQ(Published(), std::vector<std::string>{"t"});
 }
 
-TEST_P(SenderTest, EvenWithAFullWindowAtTheEndItSaysOffline) {
+TEST_F(SenderTest, EvenWithAFullWindowAtTheEndItSaysOffline) {
   publisher_.SetWindow(2);
   publisher_.SetAcknowledging(false);
   sender_.Start();
@@ -179,7 +232,7 @@ TEST_P(SenderTest, EvenWithAFullWindowAtTheEndItSaysOffline) {
   EXPECT_EQ(Statuses().back(), "offline");
 }
 
-TEST_P(SenderTest, WhatIsNotAcknowledgedInTimeIsSaidToBeLeft) {
+TEST_F(SenderTest, WhatIsNotAcknowledgedInTimeIsSaidToBeLeft) {
   publisher_.SetAcknowledging(false);
   sender_.Start();
   Append("t");
@@ -187,7 +240,7 @@ TEST_P(SenderTest, WhatIsNotAcknowledgedInTimeIsSaidToBeLeft) {
   EXPECT_FALSE(sender_.DrainAndStop(milliseconds(50)));
 }
 
-TEST_P(SenderTest, ANewStatusReplacesTheOldOne) {
+TEST_F(SenderTest, ANewStatusReplacesTheOldOne) {
   sender_.Start();
   ASSERT_TRUE(Await(1));
   sender_.SetStatus("second");
@@ -196,57 +249,166 @@ TEST_P(SenderTest, ANewStatusReplacesTheOldOne) {
   EXPECT_TRUE(sender_.DrainAndStop(kPatience));
 }
 
-// Notes what was published while it was asked, when the effects thread sleeps.
-class Watcher final : public DirectSender {
- public:
-  Watcher(Sender& sender, const mqtt::FakePublisher& publisher)
-      : sender_(sender), publisher_(publisher) {}
-  bool SendNow() noexcept override {
-    const size_t before = publisher_.published().size();
-    const bool is_all = sender_.SendNow();
-    sent_ += publisher_.published().size() - before;
-    return is_all;
+// A sender that reports what is done with.
+class SenderReportTest : public SenderTest {
+ protected:
+  // The effects thread's.
+  bool Take(std::span<const EffectId> effects) {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+    if (refusals_ > 0) {
+      --refusals_;
+      return false;
+    }
+    reports_.push_back(effects.size());
+    for (const EffectId& effect : effects) reported_.push_back(effect.lsn);
+    return true;
   }
-  size_t sent() const { return sent_; }
+  // LSNs of what was reported, in order, once there are so many.
+  std::vector<Lsn> AwaitReported(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kPatience, [&] { return reported_.size() >= count; });
+    return reported_;
+  }
+  void AppendAs(EffectKind kind, const std::string& topic, bool has_more = false) {
+    outbox_.Append(
+        {.id = {++lsn_, 0}, .kind = kind, .has_more = has_more, .topic = topic, .payload = "{}"});
+    outbox_.Flush();
+  }
+  // A message more of the last effect.
+  void AppendMore(const std::string& topic) {
+    --lsn_;
+    AppendAs(EffectKind::kAlert, topic);
+  }
 
- private:
-  Sender& sender_;
-  const mqtt::FakePublisher& publisher_;
-  size_t sent_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Lsn> reported_;
+  std::vector<size_t> reports_;
+  int refusals_ = 0;
+  Sender reporting_{outbox_, parker_, publisher_, clock_,
+                    SenderOptions{.status_topic = "status",
+                                  .offline_status = "offline",
+                                  .models = 1,
+                                  .reconnect_min = milliseconds(1),
+                                  .reconnect_max = milliseconds(5),
+                                  .on_done = [this](auto effects) { return Take(effects); }}};
 };
 
-TEST_P(SenderTest, WhoDecidesAnEffectSendsItWhereLittleIsOnItsWay) {
-  Watcher watcher(sender_, publisher_);
-  outbox_.SetDirect(&watcher);
-  Append("early");
-  EXPECT_EQ(watcher.sent(), 0u) << "there is no connection";
+TEST_F(SenderReportTest, WhatTheBrokerHasAcknowledgedIsReportedOnceAndInOrder) {
   publisher_.SetAcknowledging(false);
-  sender_.Start();
-  ASSERT_TRUE(Await(2));
-  const auto until = std::chrono::steady_clock::now() + kPatience;
-  // The effects thread may be about to rest.
-  while (watcher.sent() == 0 && std::chrono::steady_clock::now() < until) {
-    Append("small");
-    ASSERT_TRUE(AwaitTaken());
-  }
-  EXPECT_GT(watcher.sent(), 0u);
-  // Too much is on its way: the effects thread sends it.
-  outbox_.Append({.id = {++lsn_, 0},
-                  .kind = EffectKind::kCommand,
-                  .topic = "large",
-                  .payload = std::string(64 * 1'024, 'x')});
-  const size_t sent = watcher.sent();
-  outbox_.Flush();
-  EXPECT_EQ(watcher.sent(), sent);
-  ASSERT_TRUE(AwaitTaken());
-  publisher_.Acknowledge();
-  publisher_.SetAcknowledging(true);
-  EXPECT_TRUE(sender_.DrainAndStop(kPatience));
-  EXPECT_EQ(Published().back(), "large");
-  EXPECT_EQ(outbox_.bytes(), 0u);
+  reporting_.Start();
+  for (const char* topic : {"a", "b", "c"}) Append(topic);
+  ASSERT_TRUE(Await(3));
+  publisher_.Acknowledge(2);
+  EXPECT_THAT(AwaitReported(2), ElementsAre(1, 2));
+  publisher_.SetReachable(false);  // with c
+  EXPECT_FALSE(reporting_.DrainAndStop(milliseconds(0)));
+  EXPECT_THAT(AwaitReported(0), ElementsAre(1, 2));
 }
 
-TEST_P(SenderTest, WhatIsNotAcknowledgedCanBeCopiedWhereverItIs) {
+TEST_F(SenderReportTest, AnEffectOfTwoMessagesIsDoneWithWithItsLastOne) {
+  publisher_.SetAcknowledging(false);
+  reporting_.Start();
+  Append("a");
+  AppendAs(EffectKind::kAlert, "cleared", true);
+  AppendMore("empty");
+  ASSERT_TRUE(Await(3));
+  publisher_.Acknowledge(2);  // together, so both are known once the first one is
+  EXPECT_THAT(AwaitReported(1), ElementsAre(1));
+  publisher_.SetReachable(false);
+  EXPECT_FALSE(reporting_.DrainAndStop(milliseconds(0)));
+  EXPECT_THAT(AwaitReported(0), ElementsAre(1));
+}
+
+TEST_F(SenderReportTest, BothMessagesAreOneReport) {
+  reporting_.Start();
+  AppendAs(EffectKind::kAlert, "cleared", true);
+  AppendMore("empty");
+  Append("b");
+  ASSERT_TRUE(Await(3));
+  EXPECT_TRUE(reporting_.DrainAndStop(kPatience));
+  EXPECT_THAT(AwaitReported(2), ElementsAre(1, 2));
+}
+
+TEST_F(SenderReportTest, AReportThatIsRefusedComesAgain) {
+  refusals_ = 3;
+  reporting_.Start();
+  Append("a");
+  Append("b");
+  EXPECT_THAT(AwaitReported(2), ElementsAre(1, 2));
+  Append("c");
+  EXPECT_THAT(AwaitReported(3), ElementsAre(1, 2, 3));
+  EXPECT_TRUE(reporting_.DrainAndStop(kPatience));
+  EXPECT_THAT(AwaitReported(3), ElementsAre(1, 2, 3));
+}
+
+TEST_F(SenderReportTest, WhatIsGivenUpIsDoneWith) {
+  publisher_.SetReachable(false);
+  publisher_.SetInvalid("bad");
+  reporting_.Start();
+  Append("stale", seconds(5));
+  Append("bad");
+  Append("good");
+  ASSERT_TRUE(AwaitTaken());
+  clock_.Advance(seconds(10));
+  publisher_.SetReachable(true);
+  EXPECT_THAT(AwaitReported(3), ElementsAre(1, 2, 3));
+  EXPECT_TRUE(reporting_.DrainAndStop(kPatience));
+  EXPECT_EQ(Published(), std::vector<std::string>{"good"});
+}
+
+TEST_F(SenderReportTest, ADeadLetterIsNeverReported) {
+  reporting_.Start();
+  AppendAs(EffectKind::kDeadLetter, "dead");
+  Append("a");
+  AppendAs(EffectKind::kDeadLetter, "dead");
+  EXPECT_TRUE(reporting_.DrainAndStop(kPatience));
+  EXPECT_THAT(AwaitReported(1), ElementsAre(2));
+  EXPECT_EQ(Published().size(), 3u);
+}
+
+TEST_F(SenderReportTest, WhatIsSentAgainAfterALossIsReportedOnce) {
+  publisher_.SetAcknowledging(false);
+  reporting_.Start();
+  for (const char* topic : {"a", "b", "c"}) Append(topic);
+  ASSERT_TRUE(Await(3));
+  publisher_.Acknowledge(1);
+  EXPECT_THAT(AwaitReported(1), ElementsAre(1));
+  publisher_.SetReachable(false);
+  publisher_.SetAcknowledging(true);
+  publisher_.SetReachable(true);
+  EXPECT_THAT(AwaitReported(3), ElementsAre(1, 2, 3));
+  EXPECT_TRUE(reporting_.DrainAndStop(kPatience));
+  EXPECT_THAT(AwaitReported(3), ElementsAre(1, 2, 3));
+}
+
+TEST_F(SenderReportTest, AtTheEndTheRestIsReportedInSharesThatFitIntoARecord) {
+  constexpr size_t kEffects = 5'000;
+  for (size_t i = 0; i < kEffects; ++i) Append("t");
+  reporting_.Start();
+  EXPECT_TRUE(reporting_.DrainAndStop(kPatience));
+  const std::vector<Lsn> reported = AwaitReported(kEffects);
+  ASSERT_EQ(reported.size(), kEffects);
+  for (size_t i = 0; i < kEffects; ++i) ASSERT_EQ(reported[i], i + 1);
+  for (const size_t size : reports_) EXPECT_LE(size, 1'024u);
+}
+
+TEST_F(SenderReportTest, WhatWasGivenUpBehindAnUnacknowledgedOneIsReportedAfterALossToo) {
+  publisher_.SetAcknowledging(false);
+  publisher_.SetInvalid("bad");
+  reporting_.Start();
+  for (const char* topic : {"a", "bad", "c"}) Append(topic);
+  ASSERT_TRUE(Await(2));
+  publisher_.SetReachable(false);
+  publisher_.SetAcknowledging(true);
+  publisher_.SetReachable(true);
+  ASSERT_TRUE(Await(4));
+  EXPECT_TRUE(reporting_.DrainAndStop(kPatience));
+  EXPECT_THAT(AwaitReported(0), ElementsAre(1, 2, 3));
+}
+
+TEST_F(SenderTest, WhatIsNotAcknowledgedCanBeCopiedWhereverItIs) {
   publisher_.SetAcknowledging(false);
   sender_.Start();
   for (const char* topic : {"a", "b"}) Append(topic, seconds(30));
@@ -306,9 +468,6 @@ TEST(SenderBoundTest, ToldToDropTheOldestItSendsTheNewestAndReportsTheOthersAsDo
   ASSERT_EQ(done.size(), 100u);
   EXPECT_EQ(done.back(), 100u);
 }
-
-INSTANTIATE_TEST_SUITE_P(ByTheEffectsThread, SenderTest, testing::Values(false));
-INSTANTIATE_TEST_SUITE_P(ByWhoDecides, SenderTest, testing::Values(true));
 
 }  // namespace
 }  // namespace gemel::effects
