@@ -25,12 +25,11 @@ Result<std::unique_ptr<RecordingSource>> RecordingSource::Open(
   std::optional<Lsn> after;
   if (base) after = base->checkpoint;
   const Compiled& compiled = *source->world_->compiled;
-  GEMEL_TRY_LET(auto reader,
-                playback::MessageReader::Open(playback::RecordingPaths(recording).journal, after,
-                                              {.config = source->world_->config,
-                                               .world = compiled.world,
-                                               .plans = compiled.plans,
-                                               .router = compiled.router}));
+  GEMEL_TRY_LET(
+      auto reader,
+      playback::MessageReader::Open(
+          playback::RecordingPaths(recording).journal, after,
+          {.config = source->world_->config, .world = compiled.world, .router = compiled.router}));
   source->reader_.emplace(std::move(reader));
   return source;
 }

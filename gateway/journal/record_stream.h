@@ -30,6 +30,8 @@ class RecordStream {
   // Invalid, saying what can be done, if the catalog lacks its model or route.
   Result<std::span<const std::byte>> Translate();
 
+  // The frame that holds it: what came in one message shares one.
+  Lsn frame() const { return frame_; }
   JournalReader& reader() { return reader_; }
   const JournalReader& reader() const { return reader_; }
 

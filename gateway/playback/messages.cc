@@ -1,43 +1,37 @@
 #include "gateway/playback/messages.h"
 
 #include <algorithm>
-#include <utility>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "gateway/base/time_text.h"
 #include "gateway/codec/pointer.h"
+#include "gateway/route/id.h"
 #include "gateway/store/recovery.h"
+#include "gateway/twin/telemetry_topic.h"
 
 namespace gemel::playback {
 namespace {
 
 using nlohmann::ordered_json;
 
-// Stands where the template leaves a level open.
-constexpr const char* kAnyLevel = "-";
+// Stands where the template leaves levels open.
+constexpr std::string_view kOpenLevel = "-";
 
-ordered_json::json_pointer PointerOf(const std::string& text) {
-  // "." is the whole message, as "" is.
-  return ordered_json::json_pointer(text == "." ? "" : text);
+// Puts a value where a route's pointer looks for it in the whole message. Numbers in a pointer are
+// members' names here, which is one of the two ways to read them; as places in an array they would
+// need all that stood before. Throws ordered_json::exception if a value stands in the way.
+void Put(std::string_view pointer, ordered_json value, ordered_json& document) {
+  const Result<codec::Pointer> parsed = codec::ParsePointer(pointer);
+  if (!parsed.ok()) return;  // the configuration has been checked
+  ordered_json* at = &document;
+  for (const std::string& token : parsed->tokens) at = &(*at)[token];
+  *at = std::move(value);
 }
 
-// An id from a payload was percent-encoded to become a key.
-std::string Decoded(std::string_view id) {
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-  };
-  std::string raw;
-  for (size_t i = 0; i < id.size(); ++i) {
-    const bool is_encoded =
-        id[i] == '%' && i + 2 < id.size() && digit(id[i + 1]) >= 0 && digit(id[i + 2]) >= 0;
-    raw += is_encoded ? static_cast<char>(digit(id[i + 1]) * 16 + digit(id[i + 2])) : id[i];
-    if (is_encoded) i += 2;
-  }
-  return raw;
-}
+bool IsOfWholeMessage(std::string_view pointer) { return pointer.starts_with('^'); }
 
 ordered_json TimeValue(Time time, config::TimeFormat format) {
   const int64_t us = time.time_since_epoch().count();
@@ -52,6 +46,15 @@ ordered_json TimeValue(Time time, config::TimeFormat format) {
       return FormatIsoTime(us);
   }
   return nullptr;
+}
+
+// What a payload says for this text of a field.
+std::string SentFor(std::string_view text, const config::FieldSource& source) {
+  for (const auto& [sent, value] : source.values) {
+    const auto* const meant = std::get_if<std::string>(&value);
+    if (meant != nullptr && *meant == text) return sent;
+  }
+  return std::string(text);
 }
 
 std::string Encoded(const ordered_json& document, config::Payload payload) {
@@ -80,133 +83,89 @@ Result<std::optional<RecordedMessage>> MessageReader::Next() {
     if (next->kind() != journal::RecordKind::kTelemetry || next->lsn() <= after_) continue;
     GEMEL_TRY_LET(const auto bytes, stream_.Translate());
     const journal::RecordView record(bytes);
-    const bool goes_on = draft_ && !draft_->is_whole && record.route() == draft_->route &&
-                         record.item() > draft_->item;
-    if (goes_on) {
-      AddItem(record);
-      continue;
+    std::optional<RecordedMessage> done;
+    if (stream_.frame() != frame_) {
+      done = TakeDraft();
+      frame_ = stream_.frame();
+      Begin(record);
     }
-    std::optional<RecordedMessage> done = TakeDraft();
-    Begin(record);
+    if (draft_ && routes_.config.routes[draft_->route].items)
+      draft_->items.push_back(ordered_json::parse(record.payload(), nullptr, false));
     if (done) return done;
   }
 }
 
 void MessageReader::Begin(const journal::RecordView& record) {
-  RecordedMessage message{.at = record.event_time(), .received = record.record_time()};
-  if (!MakeTopic(record, message.topic)) {
-    ++left_out_;
-    return;
-  }
-  draft_.emplace(
-      Draft{.route = record.route(), .item = record.item(), .message = std::move(message)});
-  draft_->is_whole = !routes_.plans[record.route()].has_items;
-  if (draft_->is_whole) {
-    draft_->message.payload = record.payload();
-    return;
-  }
-  try {
-    PutEnvelope(record);
-    AddItem(record);
-  } catch (const ordered_json::exception&) {
-    // Pointers that lead through each other's values, of a configuration that was given instead.
-    draft_.reset();
-    ++left_out_;
-  }
-}
-
-bool MessageReader::MakeTopic(const journal::RecordView& record, std::string& topic) const {
-  const ingest::Plan& plan = routes_.plans[record.route()];
-  size_t capture = 0;
-  using Kind = route::Template::Level::Kind;
-  for (const route::Template::Level& level :
-       routes_.world.routes[record.route()].telemetry.levels()) {
-    if (level.kind == Kind::kRest) break;
-    if (!topic.empty()) topic += '/';
-    topic += level.kind == Kind::kAny ? kAnyLevel : level.prefix;
-    if (level.kind == Kind::kCapture) {
-      const auto text = CaptureOf(record, plan, plan.captures[capture++]);
-      if (!text) return false;
-      topic += *text;
-    }
-    topic += level.suffix;
-  }
+  Draft draft{.route = record.route(),
+              .message = {.at = record.event_time(),
+                          .received = record.record_time(),
+                          .topic = {},
+                          .payload = std::string(record.payload())},
+              .document = {}};
   route::Match match;
-  return routes_.router.Find(topic, match) && match.route == record.route();
-}
-
-std::optional<std::string> MessageReader::CaptureOf(const journal::RecordView& record,
-                                                    const ingest::Plan& plan,
-                                                    const ingest::Capture& capture) const {
-  using Kind = ingest::Capture::Kind;
-  std::optional<std::string> found;
-  switch (capture.kind) {
-    case Kind::kId:
-      return std::string(record.id());
-    case Kind::kSymbol:
-      for (const journal::RecordSymbol& symbol : record.symbols()) {
-        if (symbol.field == capture.field && symbol.is_refused == 0)
-          return std::string(routes_.world.symbols->TextOf(Symbol{symbol.number}));
-      }
-      break;
-    case Kind::kScalar:
-      record.ForEachCapture([&](uint16_t field, std::string_view text) {
-        if (field == capture.field) found = text;
-      });
-      break;
-    case Kind::kFieldName: {
-      // The one field that no other segment fills.
-      const auto fields = routes_.world.models[record.model()].model->fields();
-      const auto take = [&](uint16_t field) {
-        const bool is_other = std::ranges::any_of(plan.captures, [&](const ingest::Capture& other) {
-          return (other.kind == Kind::kSymbol || other.kind == Kind::kScalar) &&
-                 other.field == field;
-        });
-        if (!is_other && field < fields.size()) found = fields[field].name;
-      };
-      for (const journal::RecordSymbol& symbol : record.symbols()) take(symbol.field);
-      record.ForEachCapture([&](uint16_t field, std::string_view) { take(field); });
-      break;
-    }
+  std::string& topic = draft.message.topic;
+  const twin::OpenLevels open{.any = kOpenLevel, .rest = kOpenLevel};
+  bool is_right = twin::WriteTelemetryTopic(record, routes_.world, open, topic) &&
+                  routes_.router.Find(topic, match) && match.route == record.route();
+  try {
+    if (routes_.config.routes[draft.route].items) PutEnvelope(record, draft.document);
+  } catch (const ordered_json::exception&) {
+    is_right = false;
   }
-  return found;
+  if (is_right) {
+    draft_ = std::move(draft);
+  } else {
+    ++left_out_;
+  }
 }
 
 // What the route reads of the whole message, beside its items.
-void MessageReader::PutEnvelope(const journal::RecordView& record) {
+void MessageReader::PutEnvelope(const journal::RecordView& record, ordered_json& document) const {
   const config::Route& route = routes_.config.routes[record.route()];
-  ordered_json& document = draft_->document;
-  if (PointerOf(*route.items).empty()) return;  // the message is the array
-  document = ordered_json::object();
-  const auto put = [&](const std::optional<std::string>& at, ordered_json value) {
-    if (at && at->starts_with('^'))
-      document[ordered_json::json_pointer(at->substr(1))] = std::move(value);
-  };
   const auto outer = ordered_json::parse(record.outer(), nullptr, false);
   if (outer.is_object()) {
-    for (const auto& [pointer, value] : outer.items())
-      document[ordered_json::json_pointer(pointer)] = value;
+    for (const auto& [pointer, value] : outer.items()) Put(pointer, value, document);
   }
-  put(route.id, Decoded(record.id()));
+  PutSymbols(record, document);
+  const auto put = [&](const std::optional<std::string>& at, ordered_json value) {
+    if (at && IsOfWholeMessage(*at)) Put(*at, std::move(value), document);
+  };
+  put(route.id, route::DecodeId(record.id()));
   put(route.time, TimeValue(record.event_time(), route.time_format));
-  put(route.message_id, fmt::format("{:016x}", record.repeat_key()));
-  put(route.sequence, static_cast<int64_t>(record.repeat_key() >> 1));
+  if (record.repeat() != journal::RepeatKey::kNone) {
+    // Of what the device sent the record has a hash.
+    put(route.message_id, fmt::format("{:016x}", record.repeat_key()));
+    put(route.sequence, static_cast<int64_t>(record.repeat_key() >> 1));
+  }
+  // So that what stands in the way of the items is found before the first one.
+  if (document.is_null()) document = ordered_json::object();
+  ordered_json tried = document;
+  Put(*route.items == "." ? "" : *route.items, ordered_json::array(), tried);
 }
 
-void MessageReader::AddItem(const journal::RecordView& record) {
-  draft_->item = record.item();
+void MessageReader::PutSymbols(const journal::RecordView& record, ordered_json& document) const {
   const config::Route& route = routes_.config.routes[record.route()];
-  draft_->document[PointerOf(*route.items)].push_back(
-      ordered_json::parse(record.payload(), nullptr, false));
+  const model::Model& model = *routes_.world.models[record.model()].model;
+  for (const config::FieldSource& source : route.fields) {
+    const auto field = model.FieldIndex(source.name);
+    if (!field || !IsOfWholeMessage(source.at)) continue;
+    for (const journal::RecordSymbol& symbol : record.symbols()) {
+      if (symbol.field != *field || symbol.is_refused != 0) continue;
+      const std::string_view text = routes_.world.symbols->TextOf(Symbol{symbol.number});
+      Put(source.at, SentFor(text, source), document);
+    }
+  }
 }
 
 std::optional<RecordedMessage> MessageReader::TakeDraft() {
   if (!draft_) return std::nullopt;
-  const Draft draft = *std::exchange(draft_, std::nullopt);
-  RecordedMessage message = draft.message;
-  if (!draft.is_whole)
-    message.payload = Encoded(draft.document, routes_.config.routes[draft.route].payload);
-  return message;
+  Draft draft = *std::exchange(draft_, std::nullopt);
+  const config::Route& route = routes_.config.routes[draft.route];
+  if (route.items) {
+    Put(*route.items == "." ? "" : *route.items, std::move(draft.items), draft.document);
+    draft.message.payload = Encoded(draft.document, route.payload);
+  }
+  return std::move(draft.message);
 }
 
 }  // namespace gemel::playback

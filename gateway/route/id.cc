@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -91,6 +92,19 @@ std::optional<std::string> EncodeId(std::string_view raw, std::string& out) {
     }
   }
   return CheckId(out);
+}
+
+std::string DecodeId(std::string_view id) {
+  std::string raw;
+  for (size_t at = 0; at < id.size(); ++at) {
+    uint8_t byte = 0;
+    const char* const digits = id.data() + at + 1;
+    const bool is_encoded = id[at] == '%' && at + 2 < id.size() &&
+                            std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
+    raw += is_encoded ? static_cast<char>(byte) : id[at];
+    if (is_encoded) at += 2;
+  }
+  return raw;
 }
 
 std::optional<std::string> CheckTopic(std::string_view topic) {

@@ -20,6 +20,9 @@ std::optional<std::string> CheckId(std::string_view id);
 // overwritten.
 std::optional<std::string> EncodeId(std::string_view raw, std::string& out);
 
+// The raw id that EncodeId has made this one of.
+std::string DecodeId(std::string_view id);
+
 // Whether a topic may be handled at all: valid UTF-8, no NUL or other control characters, at most
 // kTopicBytesMax bytes and kTopicLevelsMax levels. The sentence why not, or nothing.
 std::optional<std::string> CheckTopic(std::string_view topic);

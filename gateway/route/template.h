@@ -39,16 +39,19 @@ class Template {
   std::vector<Level> levels_;
 };
 
-// Renders a template as a topic: each capture is asked for by name and appended.
-// REQUIRES: the template has neither "+" nor "#".
+// Renders a template as a topic: each capture is asked for by name and appended; `any` stands for
+// "+", `rest` for "#".
 template <typename Append>
-void Render(const Template& topic, std::string& out, const Append& append) {
+void Render(const Template& topic, std::string& out, const Append& append,
+            std::string_view any = "+", std::string_view rest = "#") {
   bool is_first = true;
   for (const Template::Level& level : topic.levels()) {
     if (!is_first) out += '/';
     is_first = false;
     out += level.prefix;
     if (level.kind == Template::Level::Kind::kCapture) append(level.name, out);
+    if (level.kind == Template::Level::Kind::kAny) out += any;
+    if (level.kind == Template::Level::Kind::kRest) out += rest;
     out += level.suffix;
   }
 }

@@ -11,6 +11,7 @@
 #include "gateway/effects/payload.h"
 #include "gateway/model/state.h"
 #include "gateway/sdk/arguments.hpp"
+#include "gateway/twin/telemetry_topic.h"
 
 namespace gemel::twin {
 namespace {
@@ -240,7 +241,9 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
 void Engine::Refuse(const journal::RecordView& record, const Refused& refused) {
   refused_[static_cast<size_t>(refused.reason)].Add();
   const std::string topic = effects::DeadLetterTopic(world_.root, refused.reason);
-  RenderTelemetryTopic(record);
+  topic_.clear();  // unless it came on a route
+  if (record.kind() == journal::RecordKind::kTelemetry)
+    WriteTelemetryTopic(record, world_, {.any = "+", .rest = "#"}, topic_);
   effects::WriteDeadLetter({.topic = topic_,
                             .time = record.record_time(),
                             .payload = record.payload(),
@@ -255,29 +258,6 @@ void Engine::Refuse(const journal::RecordView& record, const Refused& refused) {
                 .topic = topic,
                 .payload = payload_});
   sink_.Flush();
-}
-
-// The record does not hold its topic; route, id and captures give it back, but for "+" and "#".
-void Engine::RenderTelemetryTopic(const journal::RecordView& record) {
-  const std::span<const gemel_field> fields = world_.models[record.model()].model->fields();
-  topic_.clear();
-  if (record.kind() != journal::RecordKind::kTelemetry) return;  // it came on no route
-  for (const route::Template::Level& level : world_.routes[record.route()].telemetry.levels()) {
-    if (!topic_.empty()) topic_ += '/';
-    topic_ += level.prefix;
-    if (level.kind == route::Template::Level::Kind::kAny) topic_ += '+';
-    if (level.kind == route::Template::Level::Kind::kRest) topic_ += '#';
-    if (level.name == "field" && world_.routes[record.route()].has_field_in_topic) topic_ += '+';
-    if (level.name == "id") topic_ += record.id();
-    for (const journal::RecordSymbol& symbol : record.symbols()) {
-      if (symbol.field != journal::kNoField && level.name == fields[symbol.field].name)
-        topic_ += world_.symbols->TextOf(Symbol{symbol.number});
-    }
-    record.ForEachCapture([&](uint16_t field, std::string_view text) {
-      if (field != journal::kNoField && level.name == fields[field].name) topic_ += text;
-    });
-    topic_ += level.suffix;
-  }
 }
 
 }  // namespace gemel::twin

@@ -94,7 +94,6 @@ class Engine {
                 bool is_late);
   void Undo(const journal::RecordView& record, Twin& twin, bool is_new);
   void Refuse(const journal::RecordView& record, const Refused& refused);
-  void RenderTelemetryTopic(const journal::RecordView& record);
 
   // Intents to effects.
   void Commit(const journal::RecordView& record, const Route& route, Twin& twin);

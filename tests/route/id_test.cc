@@ -69,6 +69,14 @@ TEST(IdTest, EncodesUnsafeBytesOfPayloads) {
 
 TEST(IdTest, EncodesDifferentIdsDifferently) { EXPECT_NE(Encoded("a/b"), Encoded("a%2Fb")); }
 
+TEST(IdTest, DecodesWhatItHasEncoded) {
+  for (const char* raw : {"a", "ward/3/door", "100%", "100%25", "%2", "a%zz", "a\nb", " a ", "<b>",
+                          "a b", "\u202ea", "00012345"})
+    EXPECT_EQ(DecodeId(Encoded(raw)), raw);
+  for (const char* written_by_hand : {"%", "%4", "%zz", "50%"})
+    EXPECT_EQ(DecodeId(written_by_hand), written_by_hand);
+}
+
 TEST(IdTest, DoesNotEncodeWhatIsRefused) {
   for (const char* raw : {"", "a+b", "#", ".", "..", "a\xff"})
     EXPECT_EQ(Encoded(raw), "refused") << raw;

@@ -28,7 +28,8 @@ using support::Process;
 using testing::HasSubstr;
 
 // Topics and payloads of all kinds: captures, a level that is not kept, a field named by the topic,
-// readings in one array with what stands beside them, another encoding.
+// an empty first level, readings in one array with what stands beside them, without ids, and in a
+// place that a number names, another encoding.
 json ConfigurationOfAllKinds() {
   json configuration = EchoConfiguration();
   configuration["routes"] = json::parse(R"([
@@ -38,7 +39,11 @@ json ConfigurationOfAllKinds() {
     { "topic": "cell/{id}/{field}", "model": "echo", "payload": "text" },
     { "topic": "batch/{region}", "model": "echo", "trusted_source": true, "items": "/readings",
       "id": "/id", "time": "^/head/at", "time_format": "iso", "message_id": "^/head/id",
-      "fields": { "n": "/n", "note": "^/head/note" } } ])");
+      "fields": { "n": "/n", "note": "^/head/note", "kind": { "at": "^/head/kind",
+        "values": { "1": "one", "2": "two" } } } },
+    { "topic": "/lead/{id}", "model": "echo" },
+    { "topic": "list", "model": "echo", "trusted_source": true, "items": "/0", "id": "/id",
+      "fields": { "n": "/n", "note": "^/1000000000/note" } } ])");
   return configuration;
 }
 
@@ -56,12 +61,17 @@ void PublishAllKinds(uint16_t port) {
     json batch = {{"head",
                    {{"at", fmt::format("2024-03-01T09:00:{:02}Z", n)},
                     {"id", fmt::format("m{}", n)},
+                    {"kind", n % 2 == 0 ? "1" : "2"},
                     {"note", fmt::format("note {}", n)}}}};
     for (int64_t item = 0; item < n % 4; ++item)
       batch["readings"].push_back({{"id", fmt::format("d /{}", item)}, {"n", n + item}});
     // Twice, as a device that got no acknowledgement sends it.
     for (int again = 0; again < 2 && n % 4 > 0; ++again)
       client.Publish("batch/north", batch.dump());
+    client.Publish(fmt::format("/lead/e{}", n % 5), fmt::format(R"({{"n":{}}})", n));
+    client.Publish("list", fmt::format(R"({{"0":[{{"id":"f{0}","n":{0}}},{{"id":"g","n":{0}}}],)"
+                                       R"("1000000000":{{"note":"list {0}"}}}})",
+                                       n));
   }
   while (client.in_flight() > 0) ASSERT_TRUE(client.Pump(std::chrono::milliseconds(1)).ok());
 }
@@ -82,9 +92,9 @@ std::map<std::string, json> TwinsOf(const GatewayProcess& gateway) {
 using ReplayTest = PlaybackTest;
 
 TEST_F(ReplayTest, MessagesOfARecordingGoThroughABrokerAgain) {
-  // 40, 40, 40, and of the batches 10 each with 1, 2 and 3 readings, that came twice.
-  constexpr int64_t kReadings = 40 + 40 + 40 + 2 * (10 + 20 + 30);
-  constexpr int64_t kMessages = 40 + 40 + 40 + 2 * 30;
+  // Of four routes 40 each, 40 lists of two, and 10 batches each of 1, 2 and 3 readings, twice.
+  constexpr int64_t kReadings = 4 * 40 + 40 * 2 + 2 * (10 + 20 + 30);
+  constexpr int64_t kMessages = 4 * 40 + 40 + 2 * 30;
   const json configuration = ConfigurationOfAllKinds();
   StartGateway(configuration);
   const auto record = StartRecord();
@@ -95,8 +105,12 @@ TEST_F(ReplayTest, MessagesOfARecordingGoThroughABrokerAgain) {
   record->Signal(SIGINT);
   ASSERT_EQ(record->Wait(), 0) << record->errors();
   const std::map<std::string, json> twins = TwinsOf(*gateway_);
-  EXPECT_EQ(twins.size(), 5u + 5u + 5u + 3u);
+  EXPECT_EQ(twins.size(), 4u * 5u + 41u + 3u);
   EXPECT_EQ(twins.at("d %2F2").at("note"), "note 39");
+  EXPECT_EQ(twins.at("d %2F1").at("kind"), "two");
+  EXPECT_EQ(twins.at("d %2F0").at("kind"), "two");
+  EXPECT_EQ(twins.at("g").at("note"), "list 40");
+  EXPECT_EQ(twins.at("g").at("answered"), 40);
 
   for (const bool is_sorted : {false, true}) {
     Broker other;
@@ -116,6 +130,37 @@ TEST_F(ReplayTest, MessagesOfARecordingGoThroughABrokerAgain) {
     if (is_sorted) continue;
     EXPECT_EQ(TwinsOf(again), twins);
   }
+}
+
+// Another configuration may be given, in which the time stands within a text that was recorded.
+TEST_F(ReplayTest, AMessageThatCannotBeMadeAgainIsCounted) {
+  json configuration = EchoConfiguration();
+  configuration["routes"] = json::parse(R"([
+    { "topic": "in/{id}", "model": "echo" },
+    { "topic": "list", "model": "echo", "trusted_source": true, "items": "/all", "id": "/id",
+      "fields": { "n": "/n", "note": "^/note" } } ])");
+  StartGateway(configuration);
+  const auto record = StartRecord();
+  support::RawClient client;
+  ASSERT_TRUE(client.Connect(broker_.port(), "lists").ok());
+  client.Publish("list", R"({"all":[{"id":"a","n":1},{"id":"b","n":2}],"note":"x"})");
+  client.Publish("in/c", R"({"n":3})");
+  client.Publish("list", R"({"all":[{"id":"a","n":4}],"note":"y"})");
+  while (client.in_flight() > 0) ASSERT_TRUE(client.Pump(std::chrono::milliseconds(1)).ok());
+  AwaitApplied("echo", 4);
+  EXPECT_EQ(gateway_->Stop(), 0) << gateway_->errors();
+  record->Signal(SIGINT);
+  ASSERT_EQ(record->Wait(), 0) << record->errors();
+
+  json other = json::parse(TextOf(recording() / "gateway.json"));
+  other["routes"][1]["time"] = "^/note/at";
+  const std::string path = (recording() / "other.json").string();
+  std::ofstream(path) << other.dump();
+  const Outcome outcome =
+      Gemel({"replay", recording().string(), "--broker", broker_.uri(), "--config", path});
+  EXPECT_EQ(outcome.code, 0) << outcome.errors;
+  EXPECT_EQ(outcome.Number("sent"), 1) << outcome.output;
+  EXPECT_EQ(outcome.Number("skipped"), 2) << outcome.output;
 }
 
 TEST(ReplayUsageTest, ReplaySaysWhatIsWrong) {
