@@ -31,7 +31,9 @@ constexpr const char* kRecordFooter =
     "must\nrun on its machine. Without --for it goes on until Ctrl-C; --for 0s takes what is "
     "there.\n"
     "With --back it begins in the past: with the last twins that the gateway has kept from before "
-    "then\n(journal.retention), or the first ones after it.\n"
+    "then\n(journal.retention), or the first ones after it. Configuration and plug-ins are those "
+    "of "
+    "today.\n"
     "\nExamples:\n  gemel record friday --config /etc/gemel/gemel.json --for 10m\n"
     "  gemel record what-was-that --back 1h --for 0s";
 

@@ -38,7 +38,9 @@ constexpr const char* kReplayFooter =
     "conf/replay/*.json.\nRows go as filed unless --sort or --shuffle orders them by event time; "
     "--speed 60x lets a minute of event\ntime pass in a second.\n\nFILE may be a recording of "
     "`gemel record`, which needs no map: its messages go again as the gateway had them,\nfrom "
-    "behind its base, for a gateway that has the same routes.\n\nWith --offline there is no "
+    "behind its base, for a gateway that has the same routes. With --speed they come as they were "
+    "received,\nunless --sort or --shuffle orders them by event time.\n\nWith --offline there is "
+    "no "
     "broker: FILE is a recording of `gemel record`, or rows with --map and --config, and\nits "
     "messages are applied as fast as it goes, in the time that they were recorded with. A "
     "recording "
@@ -65,7 +67,8 @@ void AddOptions(CLI::App& app, Arguments& a) {
   app.add_option("FILE", a.file, "Recorded rows, or a recording")->required();
   app.add_option("--map", a.map, "Replay map");
   app.add_option("--broker", a.broker, "mqtt://host:port or mqtts://host:port");
-  app.add_option("--speed", a.speed, "Event time by the clock, 60x, or max: as fast as possible")
+  app.add_option("--speed", a.speed,
+                 "How fast recorded time goes by, like 60x, or max: as fast as possible")
       ->capture_default_str();
   app.add_flag("--sort", a.is_sorted, "By event time");
   app.add_option("--shuffle", a.shuffle,

@@ -100,15 +100,16 @@ Result<Recorder> Recorder::Begin(Recorded recorded, const fs::path& folder,
 }
 
 Result<std::optional<store::Base>> Recorder::PastBase() const {
-  const std::vector<store::Base> bases = store::FindBases(store::BasesFolder(recorded_.store));
-  std::optional<store::Base> found;
-  for (const store::Base& base : bases) {
-    if (!found || base.made <= *recorded_.from) found = base;
-  }
-  if (found && found->made <= *recorded_.from) return found;
   GEMEL_TRY_LET(const std::vector<fs::path> segments, journal::FindSegments(recorded_.journal));
   if (segments.empty()) return NotFound(fmt::format("{}: it is empty", recorded_.journal.string()));
   GEMEL_TRY_LET(const journal::SegmentHead oldest, journal::ReadSegmentHead(segments.front()));
+  std::optional<store::Base> found;
+  for (const store::Base& base : store::FindBases(store::BasesFolder(recorded_.store))) {
+    // One whose journal is gone, and that the gateway has not removed yet.
+    if (base.checkpoint < oldest.previous_last) continue;
+    if (!found || base.made <= *recorded_.from) found = base;
+  }
+  if (found && found->made <= *recorded_.from) return found;
   if (oldest.previous == kNoLsn) return std::optional<store::Base>();
   if (found) return found;
   return NotFound(

@@ -50,7 +50,8 @@ struct Recorded {
   std::map<std::string, std::filesystem::path> plugins;
   std::filesystem::path folder;  // that relative names in `meaning` start from
   // From this moment of the past on, or as soon after it as the gateway still has twins of; from
-  // now on if there is none.
+  // now on if there is none. Configuration and plug-ins are those of today: a gateway keeps no
+  // others.
   std::optional<Time> from = {};
 };
 
@@ -79,8 +80,8 @@ class Recorder {
       : recorded_(std::move(recorded)), paths_(folder), folder_(folder) {}
   Status CopyConfiguration(const std::string& program);
   Status CopyBase();
-  // The last base before recorded_.from, else the first one after it. Nothing where the journal
-  // goes back to its own beginning and no base is old enough.
+  // Of the bases whose journal is there the last one before recorded_.from, else the first one
+  // after it. Nothing where the journal goes back to its own beginning and no base is old enough.
   Result<std::optional<store::Base>> PastBase() const;
   // Of the segments that hold what follows the base; the last one, which grows, only at the end.
   Status CopySegments(bool with_last);

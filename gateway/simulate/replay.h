@@ -14,8 +14,8 @@ namespace gemel::simulate {
 
 struct ReplayOptions {
   int qos = 1;
-  // Event time goes by so many times faster than the clock; nothing: as fast as the broker takes
-  // it.
+  // The time of ReplayRow::due goes by so many times faster than the clock; nothing: as fast as the
+  // broker takes it.
   std::optional<double> speed;
   // Without a connection or an acknowledgement for so long it fails.
   std::chrono::milliseconds patience{60'000};

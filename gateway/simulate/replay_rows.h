@@ -15,7 +15,8 @@ namespace gemel::simulate {
 // One row of a set as a message.
 struct ReplayRow {
   Time at = kNoTime;   // event time; a row without one has that of the row before it
-  Time due = kNoTime;  // when it is sent, on the clock of event times
+  // When it is sent: by event time, and of a recording in its own order by the time of receipt.
+  Time due = kNoTime;
   std::string topic;
   std::string payload;
 };

@@ -54,7 +54,8 @@ class CheckedRow {
 
   int columns() const { return static_cast<int>(values_.size()); }
   std::string_view name(int column) const { return statement_.name(column); }
-  // As SQLite converts what is of another type: not at all, so it is 0 or empty.
+  // Nothing is converted but an integer that is asked for as real: of another type it is 0 or
+  // empty.
   sqlite::Type type(int column) const { return At(column).type; }
   int64_t integer(int column) const;
   double real(int column) const;

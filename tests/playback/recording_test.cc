@@ -345,6 +345,14 @@ TEST_F(PastTest, ARecordingBeginsAsEarlyAsItCan) {
   EXPECT_THAT(none.status().message(), HasSubstr("journal.retention.bases"));
 }
 
+// The gateway removes a base some time after its journal.
+TEST_F(PastTest, ABaseWhoseJournalIsGoneIsNoneToBeginWith) {
+  DropJournalBefore(1);
+  ASSERT_EQ(bases().size(), 2u);
+  EXPECT_EQ(RecordFrom(std::chrono::hours(2)), bases()[1].checkpoint);
+  EXPECT_EQ(RecordFrom(std::chrono::hours(9)), bases()[1].checkpoint);
+}
+
 TEST_F(RecordingTest, ATornTailIsCutInTheCopyAndTheOriginalIsLeftAlone) {
   std::vector<std::string> live;
   {
