@@ -14,7 +14,7 @@ namespace gemel::simulate {
 
 // One row of a set as a message.
 struct ReplayRow {
-  Time at = kNoTime;   // event time; a row without one has that of the row before it
+  Time at = kNoTime;  // event time; a row without one has that of the row before it
   // When it is sent: by event time, and of a recording in its own order by the time of receipt.
   Time due = kNoTime;
   std::string topic;
