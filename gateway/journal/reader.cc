@@ -65,7 +65,7 @@ Status JournalReader::OpenNext() {
   SegmentReader next = *std::move(opened);
   const SegmentHead& head = next.head();
   const bool is_oldest = next_ == 0;
-  if (is_oldest && after_ && head.first > *after_ && head.previous_last > *after_) {
+  if (is_oldest && after_ && head.IsTooLateFor(*after_)) {
     return Damaged(fmt::format("{}: what was written from {:x} to {:x} is missing before it",
                                paths_[next_].string(), *after_ + 1, head.previous_last));
   }

@@ -44,6 +44,8 @@ struct SegmentHead {
   Lsn previous = kNoLsn;       // `first` of the segment before it; kNoLsn if there was none
   Lsn previous_last = kNoLsn;  // of the last frame of that one
   Time created = kNoTime;
+  // Whether records behind `lsn` are missing where a journal begins with this segment.
+  bool IsTooLateFor(Lsn lsn) const { return first > lsn && previous_last > lsn; }
   friend bool operator==(const SegmentHead&, const SegmentHead&) = default;
 };
 

@@ -31,6 +31,10 @@ void Put(std::string_view pointer, ordered_json value, ordered_json& document) {
   *at = std::move(value);
 }
 
+void PutItems(const config::Route& route, ordered_json items, ordered_json& document) {
+  Put(*route.items == "." ? "" : *route.items, std::move(items), document);
+}
+
 bool IsOfWholeMessage(std::string_view pointer) { return pointer.starts_with('^'); }
 
 ordered_json TimeValue(Time time, config::TimeFormat format) {
@@ -137,10 +141,8 @@ void MessageReader::PutEnvelope(const journal::RecordView& record, ordered_json&
     put(route.message_id, fmt::format("{:016x}", record.repeat_key()));
     put(route.sequence, static_cast<int64_t>(record.repeat_key() >> 1));
   }
-  // So that what stands in the way of the items is found before the first one.
-  if (document.is_null()) document = ordered_json::object();
-  ordered_json tried = document;
-  Put(*route.items == "." ? "" : *route.items, ordered_json::array(), tried);
+  // Now, so that what stands in their way is found before the first one.
+  PutItems(route, ordered_json::array(), document);
 }
 
 void MessageReader::PutSymbols(const journal::RecordView& record, ordered_json& document) const {
@@ -162,7 +164,7 @@ std::optional<RecordedMessage> MessageReader::TakeDraft() {
   Draft draft = *std::exchange(draft_, std::nullopt);
   const config::Route& route = routes_.config.routes[draft.route];
   if (route.items) {
-    Put(*route.items == "." ? "" : *route.items, std::move(draft.items), draft.document);
+    PutItems(route, std::move(draft.items), draft.document);
     draft.message.payload = Encoded(draft.document, route.payload);
   }
   return std::move(draft.message);

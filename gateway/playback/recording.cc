@@ -106,7 +106,7 @@ Result<std::optional<store::Base>> Recorder::PastBase() const {
   std::optional<store::Base> found;
   for (const store::Base& base : store::FindBases(store::BasesFolder(recorded_.store))) {
     // One whose journal is gone, and that the gateway has not removed yet.
-    if (base.checkpoint < oldest.previous_last) continue;
+    if (oldest.IsTooLateFor(base.checkpoint)) continue;
     if (!found || base.made <= *recorded_.from) found = base;
   }
   if (found && found->made <= *recorded_.from) return found;

@@ -35,8 +35,7 @@ Time WrittenAt(const fs::path& path) {
 }
 
 struct JournalOnDisk {
-  bool is_whole = false;      // it goes back to its own beginning
-  Lsn oldest = kNoLsn;        // the first record
+  std::optional<journal::SegmentHead> oldest;
   uint64_t bytes_behind = 0;  // of segments that begin behind the checkpoint asked for
   Time oldest_behind = kNoTime;
 };
@@ -46,10 +45,7 @@ Result<JournalOnDisk> LookAt(const fs::path& folder, Lsn checkpoint) {
   JournalOnDisk found;
   for (const fs::path& path : paths) {
     GEMEL_TRY_LET(const journal::SegmentHead head, journal::ReadSegmentHead(path));
-    if (found.oldest == kNoLsn) {
-      found.oldest = head.first;
-      found.is_whole = head.previous == kNoLsn;
-    }
+    if (!found.oldest) found.oldest = head;
     if (head.first <= checkpoint) continue;
     std::error_code error;
     const uint64_t size = fs::file_size(path, error);
@@ -90,7 +86,7 @@ Result<bool> KeepBases(const fs::path& database, const fs::path& journal, Lsn ch
   std::error_code error;
   // A base needs every record after its checkpoint.
   for (const Base& base : bases) {
-    if (!found.is_whole && base.checkpoint + 1 < found.oldest) fs::remove(base.path, error);
+    if (found.oldest && found.oldest->IsTooLateFor(base.checkpoint)) fs::remove(base.path, error);
   }
   const bool is_due = found.bytes_behind >= policy.bytes ||
                       (found.oldest_behind != kNoTime && now - found.oldest_behind >= policy.time);
