@@ -25,15 +25,12 @@ namespace {
 constexpr std::chrono::milliseconds kFollowEvery{200};
 
 constexpr const char* kRecordFooter =
-    "Makes a folder that `gemel replay FOLDER --offline` folds again: the twins as they are now, "
-    "the\n"
-    "journal from here on, the configuration and the plug-ins. It reads the gateway's files, so it "
-    "must\nrun on its machine. Without --for it goes on until Ctrl-C; --for 0s takes what is "
-    "there.\n"
-    "With --back it begins in the past: with the last twins that the gateway has kept from before "
-    "then\n(journal.retention), or the first ones after it. Configuration and plug-ins are those "
-    "of "
-    "today.\n"
+    "Makes a folder that `gemel replay FOLDER --offline` folds again: the twins as they are now,\n"
+    "the journal from here on, the configuration and the plug-ins. It reads the gateway's files,\n"
+    "so it must run on its machine. Without --for it goes on until Ctrl-C; --for 0s takes what is\n"
+    "there. With --back it begins in the past: with the last twins that the gateway has kept from\n"
+    "before then (journal.retention), or the first ones after it. Configuration and plug-ins are\n"
+    "those of today.\n"
     "\nExamples:\n  gemel record friday --config /etc/gemel/gemel.json --for 10m\n"
     "  gemel record what-was-that --back 1h --for 0s";
 

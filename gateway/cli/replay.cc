@@ -34,19 +34,23 @@ namespace gemel::cli {
 namespace {
 
 constexpr const char* kReplayFooter =
-    "FILE is CSV or JSON lines, plain or gzip. The map says how a row becomes a message, like "
-    "conf/replay/*.json.\nRows go as filed unless --sort or --shuffle orders them by event time; "
-    "--speed 60x lets a minute of event\ntime pass in a second.\n\nFILE may be a recording of "
-    "`gemel record`, which needs no map: its messages go again as the gateway had them,\nfrom "
-    "behind its base, for a gateway that has the same routes. With --speed they come as they were "
-    "received,\nunless --sort or --shuffle orders them by event time.\n\nWith --offline there is "
-    "no "
-    "broker: FILE is a recording of `gemel record`, or rows with --map and --config, and\nits "
-    "messages are applied as fast as it goes, in the time that they were recorded with. A "
-    "recording "
-    "is held\nagainst the twins that the gateway had; with --model it is run a second time and the "
-    "difference is shown. Exit\ncode 1 if there is one.\n\nExamples:\n  gemel replay "
-    "positions.csv.gz --map conf/replay/capmetro_bus.json --broker mqtt://127.0.0.1 --sort\n"
+    "FILE is CSV or JSON lines, plain or gzip. The map says how a row becomes a message, like\n"
+    "conf/replay/*.json. Rows go as filed unless --sort or --shuffle orders them by event time;\n"
+    "--speed 60x lets a minute of event time pass in a second.\n"
+    "\n"
+    "FILE may be a recording of `gemel record`, which needs no map: its messages go again as the\n"
+    "gateway had them, from behind its base, for a gateway that has the same routes. With --speed\n"
+    "they come as they were received, unless --sort or --shuffle orders them by event time.\n"
+    "\n"
+    "With --offline there is no broker: FILE is a recording of `gemel record`, or rows with --map\n"
+    "and --config, and its messages are applied as fast as it goes, in the time that they were\n"
+    "recorded with. A recording is held against the twins that the gateway had; with --model it "
+    "is\n"
+    "run a second time and the difference is shown. Exit code 1 if there is one.\n"
+    "\n"
+    "Examples:\n"
+    "  gemel replay positions.csv.gz --map conf/replay/capmetro_bus.json "
+    "--broker mqtt://127.0.0.1 --sort\n"
     "  gemel replay friday --offline --model truck=./truck.so";
 
 struct Arguments {
