@@ -361,8 +361,6 @@ void Sender::Rest() {
   } else {
     timeout = std::chrono::seconds(1);  // to notice a lost connection
   }
-  std::this_thread::yield();  // as a shard does, and why
-  if (is_connected_ && !outbox_.is_empty()) return;
   woken_.Announce();
   const bool has_news = is_connected_ && (!outbox_.is_empty() || has_new_status_.load());
   if (has_news || is_stopping_.load(std::memory_order_seq_cst)) {

@@ -287,7 +287,7 @@ std::optional<Refused> Intake::Append() {
   if (auto refused = AwaitRoom()) return refused;
   const auto begin = std::chrono::steady_clock::now();
   while (true) {
-    switch (sequencer_.Append(records_)) {
+    switch (sequencer_.Append(records_, journal::Sequencer::By::kCaller)) {
       case journal::Sequencer::Outcome::kAppended:
         return std::nullopt;
       case journal::Sequencer::Outcome::kTooLarge:

@@ -1,7 +1,9 @@
 #include "gateway/journal/sequencer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "gateway/base/assert.h"
 #include "gateway/base/crash_point.h"
@@ -56,8 +58,28 @@ void Sequencer::Attach(Journal& journal, Catalog catalog, Time last) {
   sampled_ = record_time_;
 }
 
-Sequencer::Outcome Sequencer::Append(std::span<Record> frame) {
-  const std::lock_guard lock(mutex_);
+Sequencer::Outcome Sequencer::Append(std::span<Record> frame, By by) {
+  Outcome outcome{};
+  uint64_t touched = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    outcome = AppendLocked(frame);
+    touched = std::exchange(touched_, 0);
+  }
+  Serve(touched, by);
+  return outcome;
+}
+
+void Sequencer::Serve(uint64_t shards, By by) {
+  static_assert(kShardsMax <= 64, "a bit a shard");
+  for (; shards != 0; shards &= shards - 1) {
+    const ShardInbox& inbox = inboxes_[static_cast<size_t>(std::countr_zero(shards))];
+    const bool is_done = by == By::kCaller && inbox.turn != nullptr && inbox.turn->TryTake(*this);
+    if (!is_done) inbox.parker->Wake();
+  }
+}
+
+Sequencer::Outcome Sequencer::AppendLocked(std::span<Record> frame) {
   if (journal_ == nullptr) return AppendToMailboxes(frame);
   const uint64_t counter = counter_;
   Stamp(frame);
@@ -87,7 +109,6 @@ Sequencer::Outcome Sequencer::AppendToMailboxes(std::span<Record> frame) {
     if (!mailbox.HasRoom(bytes_[shard], entries_[shard])) return Outcome::kFull;
   }
   Stamp(frame);
-  uint64_t touched = 0;
   for (const Record& record : frame) {
     const uint32_t shard = ShardOf(record.key_hash);
     const size_t bytes = EncodedSize(record);
@@ -95,9 +116,9 @@ Sequencer::Outcome Sequencer::AppendToMailboxes(std::span<Record> frame) {
     GEMEL_ASSERT(entry != nullptr);  // room was counted above
     Encode(record, entry);
     handed_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-    touched |= uint64_t{1} << shard;
+    touched_ |= uint64_t{1} << shard;
   }
-  Publish(touched);
+  Publish();
   return Outcome::kAppended;
 }
 
@@ -138,7 +159,6 @@ void Sequencer::Distribute(std::span<const Record> frame, JournalPlace place) {
       if (!has_room) FallBehind(shard, place);
     }
   }
-  uint64_t touched = 0;
   for (size_t i = 0; i < frame.size(); ++i) {
     if (!IsOfTwin(frame[i].kind)) continue;
     const std::span<const std::byte> record = builder_->record(i);
@@ -146,13 +166,13 @@ void Sequencer::Distribute(std::span<const Record> frame, JournalPlace place) {
     const uint32_t shard = ShardOf(frame[i].key_hash);
     if (IsBehind(shard)) continue;
     if (Put(record, shard)) {
-      touched |= uint64_t{1} << shard;
+      touched_ |= uint64_t{1} << shard;
     } else {
       GEMEL_ASSERT(frame.size() == 1);  // room was counted above for more
       FallBehind(shard, place);
     }
   }
-  Publish(touched);
+  Publish();
 }
 
 bool Sequencer::Put(std::span<const std::byte> record, uint32_t shard) {
@@ -177,25 +197,27 @@ void Sequencer::FallBehind(uint32_t shard, JournalPlace from) {
   if (IsBehind(shard)) return;
   behind_from_[shard] = from;
   is_behind_[shard].store(true, std::memory_order_release);
-  inboxes_[shard].parker->Wake();
+  touched_ |= uint64_t{1} << shard;
 }
 
-void Sequencer::Publish(uint64_t shards) {
-  static_assert(kShardsMax <= 64, "a bit a shard");
-  for (uint32_t shard = 0; shard < inboxes_.size(); ++shard) {
-    if ((shards >> shard & 1) == 0) continue;
-    inboxes_[shard].mailbox->Publish();
-    inboxes_[shard].parker->Wake();
-  }
+void Sequencer::Publish() {
+  for (uint64_t shards = touched_; shards != 0; shards &= shards - 1)
+    inboxes_[static_cast<size_t>(std::countr_zero(shards))].mailbox->Publish();
 }
 
 bool Sequencer::Replay(std::span<const std::byte> record) {
-  const std::lock_guard lock(mutex_);
-  GEMEL_ASSERT(journal_ == nullptr);
-  const uint32_t shard = ShardOf(RecordView(record).key_hash());
-  if (!Put(record, shard)) return false;
-  handed_bytes_.fetch_add(record.size() + kReadAhead, std::memory_order_relaxed);
-  Publish(uint64_t{1} << shard);
+  uint64_t touched = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    GEMEL_ASSERT(journal_ == nullptr);
+    const uint32_t shard = ShardOf(RecordView(record).key_hash());
+    if (!Put(record, shard)) return false;
+    handed_bytes_.fetch_add(record.size() + kReadAhead, std::memory_order_relaxed);
+    touched_ |= uint64_t{1} << shard;
+    Publish();
+    touched = std::exchange(touched_, 0);
+  }
+  Serve(touched, By::kShard);
   return true;
 }
 

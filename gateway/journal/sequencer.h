@@ -22,12 +22,26 @@
 
 namespace gemel::journal {
 
+class Sequencer;
+
+// A shard's work, seen by whoever brings some: a turn of it done by that thread costs less than to
+// wake the shard's own.
+class Turn {
+ public:
+  virtual ~Turn() = default;
+  // Applies what is in the mailbox, unless the shard is at work itself, is behind, or had better be
+  // woken. True if nothing is left to do.
+  virtual bool TryTake(Sequencer& sequencer) = 0;
+};
+
 // Where the sequencer puts the records of one shard.
 struct ShardInbox {
   Mailbox* mailbox = nullptr;
   Parker* parker = nullptr;
   // Bytes of records that the shard has applied; none where nobody asks for the lag.
   const Counter* applied_bytes = nullptr;
+  // None where nobody but the shard's own thread applies records.
+  Turn* turn = nullptr;
 };
 
 // Gives every record its number and its time, writes it to the journal and puts it into its shard's
@@ -50,9 +64,12 @@ class Sequencer {
     kTooLarge,  // can never fit; nothing was appended
     kFailed     // the disk has failed: nobody knows what it holds, so the process must end
   };
+  // Who applies what is appended: the shards' threads, which are woken for it, or the caller where
+  // a shard is idle.
+  enum class By : uint8_t { kShard, kCaller };
   // Appends the records of one message as a whole, setting their lsn and record_time. Never waits
-  // but for the journal's write.
-  Outcome Append(std::span<Record> frame);
+  // but for the journal's write. REQUIRES: by kShard, or the shards are started
+  Outcome Append(std::span<Record> frame, By by = By::kShard);
   // Whether a record of this size can ever pass through the mailbox of a shard.
   bool FitsMailbox(size_t bytes) const {
     return bytes + kReadAhead <= inboxes_.front().mailbox->entry_bytes_max();
@@ -92,7 +109,11 @@ class Sequencer {
   Time Now();
 
  private:
+  // Wakes these shards, or does their work. REQUIRES: mutex_ is not held
+  void Serve(uint64_t shards, By by);
+
   // The following with mutex_ held.
+  Outcome AppendLocked(std::span<Record> frame);
   Time Advance();
   void Stamp(std::span<Record> frame);
   Outcome AppendToMailboxes(std::span<Record> frame);
@@ -103,7 +124,8 @@ class Sequencer {
   bool Put(std::span<const std::byte> record, uint32_t shard);
   void CountBytes(std::span<const Record> frame);
   void FallBehind(uint32_t shard, JournalPlace from);
-  void Publish(uint64_t shards);
+  // Makes what was put into the mailboxes of touched_ visible.
+  void Publish();
 
   void WakeWaiting() noexcept;
 
@@ -122,6 +144,7 @@ class Sequencer {
   std::vector<size_t> bytes_;  // of the frame, by shard
   std::vector<size_t> entries_;
   std::vector<JournalPlace> behind_from_;
+  uint64_t touched_ = 0;  // shards that have something to do, and were not told
 
   std::unique_ptr<std::atomic<bool>[]> is_behind_;  // by shard
   std::atomic<uint64_t> handed_bytes_{0};

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "gateway/base/end_process.h"
 #include "gateway/journal/frame.h"
@@ -17,6 +18,13 @@ namespace {
 constexpr size_t kBatch = 16;
 // Twins fetched ahead of the one at work: more would push each other out of the nearest cache.
 constexpr size_t kAhead = 3;
+// What turns of others may take of the time, and how much beyond it before they are left to the
+// shard's thread, and for how long. A single one counts so much at most: whoever takes it may have
+// lost its core.
+constexpr int kTurnShare = 8;
+constexpr std::chrono::microseconds kOverdraftMax{1'000};
+constexpr std::chrono::microseconds kTurnCounted{200};
+constexpr std::chrono::milliseconds kTurnsPause{100};
 
 }  // namespace
 
@@ -53,7 +61,25 @@ bool Shard::Ask(Slice slice) {
   return true;
 }
 
+bool Shard::TryTake(journal::Sequencer& sequencer) {
+  const std::unique_lock turn(turn_, std::try_to_lock);
+  if (!turn.owns_lock() || sequencer.IsBehind(index_)) return false;
+  const auto began = std::chrono::steady_clock::now();
+  if (began < turns_from_) return false;
+  ApplySome(sequencer);
+  const auto ended = std::chrono::steady_clock::now();
+  const std::chrono::nanoseconds fair = (began - std::exchange(last_turn_, began)) / kTurnShare;
+  overdrawn_ += std::min<std::chrono::nanoseconds>(ended - began, kTurnCounted) - fair;
+  overdrawn_ = std::max(overdrawn_, std::chrono::nanoseconds::zero());
+  if (overdrawn_ > kOverdraftMax) {
+    overdrawn_ = {};
+    turns_from_ = ended + kTurnsPause;
+  }
+  return !HasWork(sequencer);
+}
+
 void Shard::Run(journal::Sequencer& sequencer) {
+  std::unique_lock turn(turn_);
   while (true) {
     // Asked before the mailbox is found empty: what was put into it before the shard fell behind
     // comes first.
@@ -66,15 +92,16 @@ void Shard::Run(journal::Sequencer& sequencer) {
       if (!HasWork(sequencer) && Close()) return;
       continue;
     }
-    // Whoever has work for us may be waiting for this core: met now it costs neither of us a sleep,
-    // and under full load a fifth more messages get through.
+    // Whoever has work for us may be waiting for this core: met now it costs neither of us a sleep.
     std::this_thread::yield();
     if (HasWork(sequencer)) continue;
     parker_.Announce();
     if (HasWork(sequencer) || is_stopping_.load(std::memory_order_seq_cst)) {
       parker_.Retract();
     } else {
+      turn.unlock();
       parker_.Park(std::nullopt);
+      turn.lock();
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -16,9 +17,11 @@
 
 namespace gemel::twin {
 
-// A thread that owns an engine: it applies the records of its mailbox in order and, between them,
-// runs requests of other threads in short slices. It waits for nobody.
-class Shard {
+// An engine and its thread, which applies the records of a mailbox in order and, between them, runs
+// requests of other threads in short slices. It waits for no request. While the thread sleeps,
+// whoever appends a record may apply it, so that a device's answer need not wait for a thread to
+// wake.
+class Shard final : public journal::Turn {
  public:
   // A slice of a request, run on the shard thread: returns true when the request is done. It should
   // take about 100 us, because messages wait for it.
@@ -26,13 +29,18 @@ class Shard {
 
   // `index` among the shards of the sequencer.
   Shard(uint32_t index, const World& world, effects::Sink& sink, size_t mailbox_bytes);
-  ~Shard();
+  ~Shard() override;
 
-  journal::ShardInbox inbox() { return {&mailbox_, &parker_, &applied_bytes_}; }
+  journal::ShardInbox inbox() { return {&mailbox_, &parker_, &applied_bytes_, this}; }
   // REQUIRES: the sequencer outlives the thread.
   void Start(journal::Sequencer& sequencer);
   // Applies what is in the mailbox, then ends. REQUIRES: nothing is appended any more.
   void DrainAndStop();
+
+  // Any thread. Where turns would take more than an eighth of the time, because records come close
+  // together or their model is slow, they are left to the shard's own thread for a while: whoever
+  // takes them has other work to do. REQUIRES: started
+  bool TryTake(journal::Sequencer& sequencer) override;
 
   // Any thread. Slices run in turn with messages; requests in the order they were asked. False once
   // the shard has ended: the slice never runs then.
@@ -40,11 +48,11 @@ class Shard {
 
   // REQUIRES: not started
   Engine& idle_engine() { return engine_; }
-  // Shard thread: whether all that was appended before is applied.
+  // In a slice: whether all that was appended before is applied.
   bool has_caught_up(const journal::Sequencer& sequencer) const {
     return !sequencer.IsBehind(index_) && mailbox_.is_empty();
   }
-  // For counters only: other state belongs to the thread.
+  // For counters only: other state belongs to whoever has the turn.
   const Engine& engine() const { return engine_; }
   size_t bytes_waiting() const { return mailbox_.bytes_waiting(); }
 
@@ -75,10 +83,17 @@ class Shard {
   std::deque<Slice> requests_;
   bool is_closed_ = false;
   Counter applied_bytes_;
-  // Shard thread only.
+  // Held by the thread while it is awake, and by another one for a turn: nobody waits for it but
+  // the thread that wakes. All that follows goes with it.
+  std::mutex turn_;
   Engine engine_;
   std::optional<journal::Cursor> cursor_;  // while it is behind
   journal::JournalPlace journal_end_;      // as it was when last asked for
+  // By how much turns of others were longer than they should be, when the last one began, and from
+  // when on there are more.
+  std::chrono::nanoseconds overdrawn_{0};
+  std::chrono::steady_clock::time_point last_turn_;
+  std::chrono::steady_clock::time_point turns_from_;
   std::jthread thread_;
 };
 

@@ -1,6 +1,8 @@
 #include "gateway/twin/shard.h"
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <deque>
 #include <latch>
 #include <memory>
@@ -102,6 +104,101 @@ TEST_F(ShardTest, AfterItHasEndedItTakesNoRequest) {
   Start();
   shard_.DrainAndStop();
   EXPECT_FALSE(shard_.Ask([](Engine&) { return true; }));
+}
+
+// Tells which thread decided each effect, a dead letter, and may take its time over it.
+class WatchedSink final : public effects::Sink {
+ public:
+  void Append(const effects::Effect&) override {
+    const auto until = std::chrono::steady_clock::now() + slowness;
+    ++(std::this_thread::get_id() == appender ? by_appender : by_shard);
+    ++guarded_by_turn;
+    while (std::chrono::steady_clock::now() < until) continue;
+  }
+  void Flush() noexcept override {}
+  uint64_t all() const { return by_appender + by_shard; }
+
+  const std::thread::id appender = std::this_thread::get_id();
+  std::chrono::microseconds slowness{0};
+  std::atomic<uint64_t> by_appender{0};
+  std::atomic<uint64_t> by_shard{0};
+  uint64_t guarded_by_turn = 0;  // with nothing else, so that two turns at a time would show
+};
+
+class TurnTest : public ::testing::Test {
+ public:
+  ~TurnTest() override { shard_.DrainAndStop(); }
+
+ protected:
+  void AppendOne(std::string_view id) {
+    journal::Record record{
+        .key_hash = HashKey("probe", id), .id = id, .payload = R"({"order": "throw"})"};
+    while (sequencer_.Append({&record, 1}, journal::Sequencer::By::kCaller) ==
+           journal::Sequencer::Outcome::kFull)
+      sequencer_.WaitForRoom(std::chrono::milliseconds(10));
+  }
+
+  ProbeWorld probes_;
+  WatchedSink sink_;
+  ManualClock clock_{kStart};
+  Shard shard_{0, probes_.world, sink_, 4'096};
+  journal::Sequencer sequencer_{1, clock_, {shard_.inbox()}};
+};
+
+TEST_F(TurnTest, ARecordForAShardThatSleepsIsAppliedByWhoAppendsIt) {
+  shard_.Start(sequencer_);
+  // The shard's thread takes some while to lie down.
+  uint64_t appended = 0;
+  while (sink_.by_appender == 0) {
+    AppendOne("x");
+    ++appended;
+    while (sink_.all() < appended) std::this_thread::yield();
+  }
+  shard_.DrainAndStop();
+  EXPECT_EQ(sink_.all(), appended);
+}
+
+TEST_F(TurnTest, SlowTurnsAreLeftToTheShard) {
+  sink_.slowness = std::chrono::microseconds(400);
+  shard_.Start(sequencer_);
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 200; ++i) AppendOne("x");
+  const auto took = std::chrono::steady_clock::now() - began;
+  shard_.DrainAndStop();
+  EXPECT_EQ(sink_.all(), 200u);
+  // Of each turn 200 us count. An eighth of the time is fair, the first turn is free, and six are
+  // borrowed before there are none for 100 ms.
+  const auto fair = static_cast<uint64_t>(took / 8 / std::chrono::microseconds(200));
+  const auto pauses = static_cast<uint64_t>(took / std::chrono::milliseconds(100));
+  EXPECT_LE(sink_.by_appender, fair + (pauses + 1) * 8);
+}
+
+TEST_F(TurnTest, TurnsOfSeveralThreadsAndRequestsNeverMeet) {
+  shard_.Start(sequencer_);
+  constexpr uint64_t kEach = 5'000;
+  std::atomic<int> at_work{3};
+  std::vector<std::thread> appenders;
+  for (const char* id : {"x", "y", "z"}) {
+    appenders.emplace_back([this, id, &at_work] {
+      for (uint64_t i = 0; i < kEach; ++i) AppendOne(id);
+      --at_work;
+    });
+  }
+  uint64_t slices = 0;
+  while (at_work > 0) {
+    std::latch ended(1);
+    shard_.Ask([&](Engine&) {
+      ++sink_.guarded_by_turn;
+      ended.count_down();
+      return true;
+    });
+    ended.wait();
+    ++slices;
+  }
+  for (std::thread& appender : appenders) appender.join();
+  shard_.DrainAndStop();
+  EXPECT_EQ(sink_.all(), 3 * kEach);
+  EXPECT_EQ(sink_.guarded_by_turn, 3 * kEach + slices);
 }
 
 // A shard with a small mailbox behind a journal.
