@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -191,6 +192,10 @@ TEST_F(WebhookSenderTest, OneThatHangsHoldsNoOtherWebhookAndNoOtherTwin) {
   Append("chat", 1);
   EXPECT_EQ(Ended("pager", 2), EffectOutcome::kDelivered);
   EXPECT_EQ(Ended("chat", 1), EffectOutcome::kDelivered);
+  // What has ended is told first and let go afterwards.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (sender_->Find("pager")->effects() > 1 && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
   EXPECT_EQ(sender_->Find("pager")->effects(), 1u) << "it is still on its way";
 }
 
