@@ -63,6 +63,7 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
   twin::World world;
   world.symbols = &symbols;
   world.root = config.root;
+  world.timers_per_twin_max = config.limits.timers_per_twin;
   world.twins_max = (config.limits.twins_max + config.shards - 1) / config.shards;
   for (const config::Model& model : config.models) {
     Result<twin::ModelEntry> entry = CompileModel(model, folder, symbols);

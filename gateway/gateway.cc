@@ -97,6 +97,7 @@ Status Gateway::Start() {
       *store_, SnapshotSources(),
       store::SnapshotOptions{.every = config_.store.snapshot_every,
                              .on_durable = [this](Lsn checkpoint) { DropSegments(checkpoint); }});
+  shards_->SetTiming(true);
   is_started_.store(true, std::memory_order_release);
   return Status::Ok();
 }
@@ -113,6 +114,7 @@ Status Gateway::RecoverTwins() {
         epoch_->number()));
   }
   GEMEL_TRY(EnrolWebhooks());
+  shards_->ListensSince(std::nullopt);
   shards_->Start(*sequencer_);
   const journal::Catalog catalog = store::CatalogOf(compiled_->world);
   GEMEL_TRY_LET(
@@ -151,9 +153,22 @@ Status Gateway::SetAside(const std::vector<store::SetAside>& records) {
     for (const store::SetAside& record : records) lsns.push_back(record.view().lsn());
     std::string payload;
     journal::EncodeSkipped(lsns, payload);
-    journal::Record skip{.kind = journal::RecordKind::kSkipped, .payload = payload};
+    std::vector<journal::Record> frame = {
+        {.kind = journal::RecordKind::kSkipped, .payload = payload}};
+    // A timer that is not told to its model has been due all the same, or it would be so again.
+    for (const store::SetAside& record : records) {
+      const journal::RecordView view = record.view();
+      if (view.kind() != journal::RecordKind::kTimer) continue;
+      frame.push_back({.kind = journal::RecordKind::kTimerMissed,
+                       .model = view.model(),
+                       .key_hash = view.key_hash(),
+                       .event_time = view.event_time(),
+                       .cause = view.cause(),
+                       .id = view.id(),
+                       .payload = view.payload()});
+    }
     // The first of this process: those who replay look for it nowhere else.
-    if (sequencer_->Append({&skip, 1}) != journal::Sequencer::Outcome::kAppended)
+    if (sequencer_->Append(frame) != journal::Sequencer::Outcome::kAppended)
       return Unavailable("records that crash this process cannot be journaled as set aside");
     GEMEL_TRY(journal_->Sync());
   }
@@ -358,6 +373,7 @@ bool Gateway::Stop(std::chrono::milliseconds patience) {
   // Intake first, then what it fed, in the order of the data path. The session stays at the broker,
   // which keeps what comes meanwhile.
   if (receiver_) receiver_->Stop();
+  if (shards_) shards_->SetTiming(false);
   while (sequencer_ && sequencer_->lag() > 0) sequencer_->WaitForRoom(kDrainPoll);
   const bool is_drained = !sender_ || sender_->DrainAndStop(patience);
   webhooks_.Stop(std::min(patience, kWebhookPatience));
@@ -370,6 +386,8 @@ bool Gateway::Stop(std::chrono::milliseconds patience) {
 
 void Gateway::OnReceiverState(bool is_receiving, std::string_view why) {
   if (is_receiving_.exchange(is_receiving) != is_receiving) since_ms_ = Milliseconds(clock_.Now());
+  // While nobody can be heard nobody is silent, and afterwards everybody has all the time again.
+  shards_->ListensSince(is_receiving ? std::optional(sequencer_->Now()) : std::nullopt);
   if (is_receiving) {
     log::Info("receiver=receiving because={}", log::Quoted(why));
   } else {

@@ -47,6 +47,11 @@ inline constexpr size_t kSymbolBytesMax = 128;
 
 // Effects of one record; the rest are refused as a failure of the model.
 inline constexpr size_t kEffectsPerRecordMax = 64;
+// Timers that one twin can have armed; configurable by limits.timers_per_twin. Each is looked for
+// in a list.
+inline constexpr uint32_t kTimersPerTwinMaxDefault = 256;
+// How far ahead a timer may be; what is further is a mistake of units.
+inline constexpr std::chrono::hours kTimerMax{24 * 3'660};
 // Alerts that one twin can have active at a time.
 inline constexpr size_t kAlertsPerTwinMax = 64;
 inline constexpr size_t kCommandBytesMax = 64 * 1'024;

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "gateway/base/time_text.h"
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/client.h"
 #include "gateway/cli/table.h"
@@ -43,6 +44,25 @@ void PrintAlerts(const Json& alerts) {
   fmt::print("alerts\n{}", table.Text(0));
 }
 
+std::string Moment(const Json& time_ms) {
+  if (!time_ms.is_number_integer()) return Cell(time_ms);
+  constexpr int64_t kMicroseconds = 1'000;
+  return FormatIsoTime(
+      std::clamp(time_ms.get<int64_t>(), kTimeMinUs / kMicroseconds, kTimeMaxUs / kMicroseconds) *
+      kMicroseconds);
+}
+
+void PrintTimers(const Json& timers) {
+  if (!timers.is_array() || timers.empty()) return;
+  Table table({"  TIMER", "DUE", "EVERY"});
+  for (const Json& timer : timers) {
+    const Json every = Member(timer, "every_ms");
+    table.Add({"  " + Cell(Member(timer, "name")), Moment(Member(timer, "due_ms")),
+               every == 0 ? "once" : Age(every)});
+  }
+  fmt::print("timers\n{}", table.Text(0));
+}
+
 }  // namespace
 
 int GetMain(int count, const char* const* arguments) {
@@ -77,6 +97,7 @@ int GetMain(int count, const char* const* arguments) {
   PrintFields("state", Member(reply->json, "state"));
   PrintFields("profile", Member(reply->json, "profile"));
   PrintAlerts(Member(reply->json, "alerts"));
+  PrintTimers(Member(reply->json, "timers"));
   return kDone;
 }
 

@@ -92,9 +92,10 @@ Result<Folded> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
       {.payload_bytes_max = world.config.limits.payload_max, .event_time_ahead_max = ahead_max});
   const Stopwatch watch;
   for (const simulate::ReplayRow& row : set.rows) {
-    if (row.at > fold.clock().Now()) fold.clock().Advance(row.at - fold.clock().Now());
+    fold.AdvanceTo(row.at);
     intake.Handle({.topic = row.topic, .payload = row.payload, .qos = map.qos});
   }
+  fold.FireDue();
   fold.Await();
   Folded run{.records = set.rows.size()};
   watch.Stop(run);

@@ -179,15 +179,26 @@ void PrintSince(const Json& story) {
   }
 }
 
+void PrintModel(const Json& story) {
+  fmt::print("Model {} (plug-in {:.12}): {}\n", Cell(story.at("model")),
+             story.at("plugin_sha256").get<std::string>(), Cell(story.at("model_meaning")));
+}
+
 void PrintSources(const Json& story) {
   const Json& record = story.at("record");
+  if (!record.at("timer").is_null()) {
+    fmt::print("\nRecord {}, the timer {}, due {}, fired {}\n", Cell(record.at("lsn")),
+               Cell(record.at("timer")), Moment(record.at("event_time_ms")),
+               Moment(record.at("time_ms")));
+    PrintModel(story);
+    return;
+  }
   fmt::print(
       "\nRecord {}, route {}, taken in {}, measured {}:\n  {}\n", Cell(record.at("lsn")),
       Cell(record.at("route")), Moment(record.at("time_ms")), Moment(record.at("event_time_ms")),
       record.at("payload").is_null() ? fmt::format("{} bytes", record.at("payload_bytes").dump())
                                      : Cell(record.at("payload")));
-  fmt::print("Model {} (plug-in {:.12}): {}\n", Cell(story.at("model")),
-             story.at("plugin_sha256").get<std::string>(), Cell(story.at("model_meaning")));
+  PrintModel(story);
 }
 
 void Print(const Json& story, bool with_state) {

@@ -103,6 +103,7 @@ struct Route {
   std::string command;      // topic template
   std::string command_ack;  // topic template
   Late late = Late::kNewestWins;
+  std::optional<std::chrono::microseconds> offline_after;  // none: a twin is never offline
 
   friend bool operator==(const Route&, const Route&) = default;
 };
@@ -163,6 +164,7 @@ struct Http {
 struct Limits {
   uint64_t payload_max = kPayloadBytesMaxDefault;
   uint64_t twins_max = 1'000'000;
+  uint32_t timers_per_twin = kTimersPerTwinMaxDefault;
   uint64_t mailbox = kMailboxBytes;  // bytes a shard; a power of two, at least 16 * payload_max
   std::chrono::microseconds event_time_ahead = kEventTimeAheadMax;
 

@@ -210,7 +210,10 @@ Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_m
       .command = section.Text("command"),
       .command_ack = section.Text("command_ack"),
       .late = section.OneOf("late", kLates, base.late),
+      .offline_after = {},
   };
+  if (section.Find("offline_after") != nullptr)
+    route.offline_after = section.Duration("offline_after", std::chrono::microseconds(0));
   if (route.name.empty()) route.name = PercentEncoded(route.topic);
   if (const json* const fields = section.Find("fields")) {
     for (const auto& item : fields->items()) {
@@ -320,6 +323,7 @@ Result<Config> Read(const json& document, const path& base_dir, const Origin& or
   config.limits = {
       .payload_max = limits.Size("payload_max", base.limits.payload_max),
       .twins_max = limits.Number("twins_max", base.limits.twins_max),
+      .timers_per_twin = limits.Number("timers_per_twin", base.limits.timers_per_twin),
       .mailbox = limits.Size("mailbox", base.limits.mailbox),
       .event_time_ahead = limits.Duration("event_time_ahead", base.limits.event_time_ahead),
   };

@@ -260,6 +260,8 @@ std::string MetricsText(const Sources& sources) {
   AddByModel(sources, "messages_repeated_total",
              "Readings that their twin had already, by message id or sequence.",
              &ModelStats::repeated, out);
+  AddByModel(sources, "timers_fired_total", "Timers of twins that were due, and told to the model.",
+             &ModelStats::timers_fired, out);
   AddCommands(sources, out);
   AddAlerts(sources, out);
   AddByModel(sources, "alerts_dropped_total", "Alerts beyond what one twin can have.",

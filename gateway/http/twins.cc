@@ -117,6 +117,21 @@ void AppendAlerts(const Sources& sources, uint16_t model, const twin::TwinCopy& 
   out += ']';
 }
 
+void AppendTimers(const Sources& sources, const twin::TwinCopy& twin, std::string& out) {
+  const auto milliseconds = [](auto time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+  };
+  out += "\"timers\":[";
+  for (const twin::Timer& timer : twin.timers) {
+    if (&timer != twin.timers.data()) out += ',';
+    out += "{\"name\":";
+    AppendJsonText(sources.world.timer_names->TextOf(timer.name), out);
+    fmt::format_to(std::back_inserter(out), ",\"due_ms\":{},\"every_ms\":{}}}",
+                   milliseconds(timer.due.time_since_epoch()), milliseconds(timer.every));
+  }
+  out += ']';
+}
+
 std::string_view View(const char* text) { return text == nullptr ? "" : text; }
 
 void AppendFieldDescription(const gemel_field& field, std::string& out) {
@@ -154,7 +169,7 @@ TwinPage ListTwins(const Sources& sources, uint16_t model, size_t limit, std::st
   const size_t expected = sources.shards.twins(model) / shards * 2 + 64;
   std::vector<FirstById> found;
   for (size_t i = 0; i < shards; ++i) found.emplace_back(rows_max, state_size, expected);
-  sources.shards.Scan(model, [&](uint32_t shard, const twin::Twin& twin) {
+  sources.shards.Scan(model, [&](uint32_t shard, const twin::Engine&, const twin::Twin& twin) {
     if (twin.id() > after) found[shard].Add(twin);
   });
 
@@ -203,7 +218,9 @@ std::optional<std::string> GetTwin(const Sources& sources, uint16_t model, std::
   EndObject(out);
   out += ',';
   AppendAlerts(sources, model, *twin, out);
-  out += ",\"timers\":[],";
+  out += ',';
+  AppendTimers(sources, *twin, out);
+  out += ',';
   AppendAge(sources.now(), twin->last_telemetry, out);
   // As text and in hexadecimal, as in the ids of effects: a double could not hold it.
   fmt::format_to(std::back_inserter(out), ",\"applied_lsn\":\"{:x}\"}}\n", twin->applied_lsn);

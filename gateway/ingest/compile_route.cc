@@ -205,6 +205,7 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
                 .late = route.late == config::Late::kDrop ? twin::LatePolicy::kDrop
                                                           : twin::LatePolicy::kNewestWins,
                 .command = std::move(command),
+                .offline_after = route.offline_after.value_or(Duration::zero()),
                 .repeat_window = route.message_id || route.sequence ? route.repeat_window : 0},
       .plan = std::move(plan)};
 }

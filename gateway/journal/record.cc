@@ -37,6 +37,10 @@ void Encode(const Record& record, std::byte* to) {
   fixed.codec = record.codec;
   fixed.repeat = static_cast<uint8_t>(record.repeat);
   fixed.item = record.item;
+  if (IsDerived(record.kind)) {
+    fixed.repeat_key = record.cause.lsn;
+    fixed.item = record.cause.ordinal;
+  }
   fixed.id_size = static_cast<uint16_t>(record.id.size());
   fixed.symbols = static_cast<uint16_t>(record.symbols.size());
   fixed.captures = static_cast<uint16_t>(record.captures.size());
@@ -100,6 +104,17 @@ void EncodeOutcomes(std::span<const EndedEffect> effects, std::string& payload) 
     payload.append(reinterpret_cast<const char*>(&id.lsn), sizeof id.lsn);
     payload.append(reinterpret_cast<const char*>(words), sizeof words);
   }
+}
+
+OwnedRecord::OwnedRecord(const Record& from)
+    : record_(from), id_(from.id), payload_(from.payload) {}
+
+Record OwnedRecord::view() const {
+  Record viewed = record_;
+  viewed.id = id_;
+  viewed.payload = payload_;
+  viewed.outer = {};
+  return viewed;
 }
 
 RecordView::RecordView(std::span<const std::byte> bytes)

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "gateway/base/lsn.h"
@@ -21,7 +22,18 @@ enum class RecordKind : uint16_t {
   kTwinPut = 13,  // `payload` is a line of `gemel export`, in the place of what was known
   kSkipped = 14,  // of no twin: `payload` lists records that are not applied, see FindSkipped
   kLost = 15,     // of no twin: `payload` lists what a repair had to leave out, see JournalRepair
+  // Derived: caused by a record before it, see Record::cause.
+  kTimer = 32,  // is due; `payload` is its name, the event time when it was due
+  // The same, and the model is not told: the process ended twice while it was.
+  kTimerMissed = 33,
+  kSilent = 34,  // nothing has come of the twin for too long; the event time is since when
 };
+
+// Whether a record of this kind has a cause.
+constexpr bool IsDerived(RecordKind kind) {
+  return kind == RecordKind::kTimer || kind == RecordKind::kTimerMissed ||
+         kind == RecordKind::kSilent;
+}
 
 // Whether a record of this kind is of a twin, and so of a shard; others name no model and pass
 // through no mailbox.
@@ -63,11 +75,27 @@ struct Record {
   Time record_time{};         // assigned by the sequencer
   Time event_time = kNoTime;  // kNoTime: take record_time
   uint64_t repeat_key = 0;    // hash of the message id, or the sequence number
+  // Of a derived record: the record that caused it, and the place among what that one did. Stands
+  // where others have repeat_key and item.
+  EffectId cause;
   std::string_view id;
   std::string_view payload;
   std::string_view outer;
   std::span<const RecordSymbol> symbols;
   std::span<const RecordCapture> captures;
+};
+
+// A derived record with its texts.
+class OwnedRecord {
+ public:
+  // REQUIRES: IsDerived(from.kind); such a record has neither symbols nor captures
+  explicit OwnedRecord(const Record& from);
+  Record view() const;
+
+ private:
+  Record record_;  // its views are not valid
+  std::string id_;
+  std::string payload_;
 };
 
 // Parsers of payloads may read (not use) this far behind the end of a record.
@@ -137,6 +165,8 @@ class RecordView {
   uint32_t item() const { return fixed_->item; }
   uint64_t key_hash() const { return fixed_->key_hash; }
   uint64_t repeat_key() const { return fixed_->repeat_key; }
+  // REQUIRES: IsDerived(kind())
+  EffectId cause() const { return {fixed_->repeat_key, fixed_->item}; }
   Time record_time() const { return Time{Duration{fixed_->record_time_us}}; }
   Time event_time() const {
     return Time{Duration{fixed_->event_time_us == GEMEL_NO_TIME ? fixed_->record_time_us

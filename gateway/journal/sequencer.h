@@ -107,6 +107,8 @@ class Sequencer {
   uint32_t ShardOf(uint64_t key_hash) const { return PartitionOf(key_hash) % shards(); }
   // Record time as it stands: of the last record, or the clock's if that is later.
   Time Now();
+  // The clock's time, without a lock. Record time is never ahead of it unless it has gone back.
+  Time Wall() const { return clock_.Now(); }
 
  private:
   // Wakes these shards, or does their work. REQUIRES: mutex_ is not held

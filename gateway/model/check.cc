@@ -13,6 +13,9 @@
 namespace gemel::model {
 namespace {
 
+// Of a plug-in built with the first header of this ABI; what was appended since is null to it.
+constexpr size_t kModelBytesMin = offsetof(gemel_model, on_timer);
+
 bool IsName(const char* name, size_t size_max) {
   if (name == nullptr) return false;
   const std::string_view text(name);
@@ -160,9 +163,9 @@ Status CheckTable(const gemel_model& table) {
         fmt::format("built for ABI version {}; this gateway runs version {}: rebuild the model",
                     table.abi_version, GEMEL_ABI_VERSION));
   }
-  if (table.struct_size < sizeof(gemel_model)) {
+  if (table.struct_size < kModelBytesMin) {
     return Invalid(fmt::format("its gemel_model has {} bytes; at least {} are needed",
-                               table.struct_size, sizeof(gemel_model)));
+                               table.struct_size, kModelBytesMin));
   }
   if (!IsName(table.name, kFieldNameBytesMax)) {
     return Invalid("the model's name must match [a-z][a-z0-9_]* and have at most 64 characters");

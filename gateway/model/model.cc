@@ -1,6 +1,8 @@
 #include "gateway/model/model.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 
 #include <fmt/format.h>
@@ -80,6 +82,10 @@ Result<std::unique_ptr<Model>> Model::Create(const gemel_model& table,
   return model;
 }
 
+Model::Model(const gemel_model& table, std::string name) : name_(std::move(name)) {
+  std::memcpy(&table_, &table, std::min<size_t>(table.struct_size, sizeof table_));
+}
+
 Model::~Model() {
   if (object_ != nullptr) table_.destroy(object_);
 }
@@ -98,6 +104,11 @@ bool Model::OnInit(std::byte* state, gemel_context& context, std::string& failur
 bool Model::OnTelemetry(std::byte* state, const gemel_message& message, gemel_context& context,
                         std::string& failure) const noexcept {
   return Guarded(failure, [&] { return table_.on_telemetry(object_, state, &message, &context); });
+}
+
+bool Model::OnTimer(std::byte* state, std::string_view name, gemel_context& context,
+                    std::string& failure) const noexcept {
+  return Guarded(failure, [&] { return table_.on_timer(object_, state, ToText(name), &context); });
 }
 
 }  // namespace gemel::model

@@ -22,8 +22,8 @@ struct ModelOptions {
 // Immutable, so its calls may come from any thread, one at a time for each twin.
 class Model {
  public:
-  // Invalid if the table is refused by CheckTable or the model refuses its parameters; `table`
-  // outlives the model.
+  // Invalid if the table is refused by CheckTable or the model refuses its parameters. What
+  // `table` points at outlives the model.
   static Result<std::unique_ptr<Model>> Create(const gemel_model& table,
                                                const ModelOptions& options);
   ~Model();
@@ -37,6 +37,7 @@ class Model {
   uint32_t state_size() const { return table_.state_size; }
   uint32_t state_align() const { return table_.state_align; }
   const gemel_device* device() const { return table_.device; }
+  bool has_timers() const { return table_.on_timer != nullptr; }
 
   // Writes the model's default state.
   void Construct(std::byte* state) const { table_.construct(state); }
@@ -46,11 +47,14 @@ class Model {
   bool OnInit(std::byte* state, gemel_context& context, std::string& failure) const noexcept;
   bool OnTelemetry(std::byte* state, const gemel_message& message, gemel_context& context,
                    std::string& failure) const noexcept;
+  // REQUIRES: has_timers()
+  bool OnTimer(std::byte* state, std::string_view name, gemel_context& context,
+               std::string& failure) const noexcept;
 
  private:
-  Model(const gemel_model& table, std::string name) : table_(table), name_(std::move(name)) {}
+  Model(const gemel_model& table, std::string name);
 
-  const gemel_model& table_;
+  gemel_model table_{};  // a copy, null where the plug-in's is shorter
   const std::string name_;
   void* object_ = nullptr;
 };

@@ -94,10 +94,15 @@ json Comparable(const json& twin) {
                {"at_us", twin.value("at_us", json::object())},
                {"seen_us", twin.value("seen_us", json::object())},
                {"repeats", twin.value("repeats", std::string())},
-               {"alerts", twin.value("alerts", json::array())}};
+               {"alerts", twin.value("alerts", json::array())},
+               {"timers", twin.value("timers", json::array())}};
   for (json& alert : kept["alerts"]) {
     if (!alert.is_object()) continue;
     for (const char* name : {"lsn", "ordinal", "first_us", "last_us"}) alert.erase(name);
+  }
+  for (json& timer : kept["timers"]) {
+    if (!timer.is_object()) continue;
+    for (const char* name : {"lsn", "ordinal", "due_us"}) timer.erase(name);
   }
   return kept;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <latch>
 #include <numeric>
 #include <utility>
 
@@ -30,6 +31,12 @@ Status NamedAs(const std::filesystem::path& original, const std::filesystem::pat
 
 Fold::Fold(const twin::World& world, uint32_t shards)
     : world_(world),
+      has_timers_(std::ranges::any_of(
+                      world.models, [](const auto& entry) { return entry.model->has_timers(); }) ||
+                  std::ranges::any_of(world.routes,
+                                      [](const twin::Route& route) {
+                                        return route.offline_after > Duration::zero();
+                                      })),
       clock_(Time{}),
       collector_(world),
       shards_(world, collector_, shards, kMailboxBytes),
@@ -79,6 +86,63 @@ void Fold::Await() {
   while (sequencer_.lag() > 0) sequencer_.WaitForRoom(kRoomPatience);
 }
 
+void Fold::AdvanceTo(Time time) {
+  if (time <= clock_.Now()) return;
+  FireUntil(time - Duration(1));
+  clock_.Advance(time - clock_.Now());
+}
+
+void Fold::FireUntil(Time last) {
+  if (!has_timers_) return;
+  while (true) {
+    const std::optional<Time> due = DueFrom();
+    if (!due || *due > last) return;
+    if (*due > clock_.Now()) clock_.Advance(*due - clock_.Now());
+    Fire(clock_.Now());
+  }
+}
+
+std::optional<Time> Fold::DueFrom() {
+  std::vector<std::optional<Time>> found(shards_.size());
+  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
+    shards_.Ask(shard, [&, shard](const twin::Engine& engine) {
+      if (!shards_[shard].has_caught_up(sequencer_)) return false;
+      found[shard] = engine.timers().DueFrom();
+      done.count_down();
+      return true;
+    });
+  }
+  done.wait();
+  std::optional<Time> first;
+  for (const auto& due : found) {
+    if (due && (!first || *due < *first)) first = due;
+  }
+  return first;
+}
+
+void Fold::Fire(Time now) {
+  std::vector<std::vector<journal::OwnedRecord>> found(shards_.size());
+  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
+    shards_.Ask(shard, [&found, &done, shard, now](twin::Engine& engine) {
+      found[shard] = engine.TakeAllDue(now);
+      done.count_down();
+      return true;
+    });
+  }
+  done.wait();
+  // In one order, whatever shard they are of.
+  std::vector<journal::OwnedRecord> all;
+  for (auto& part : found) std::ranges::move(part, std::back_inserter(all));
+  std::ranges::sort(all, twin::FiresBefore);
+  for (const journal::OwnedRecord& owned : all) {
+    journal::Record record = owned.view();
+    while (sequencer_.Append({&record, 1}) == journal::Sequencer::Outcome::kFull)
+      sequencer_.WaitForRoom(kRoomPatience);
+  }
+}
+
 std::vector<std::string> Fold::TwinLines() {
   std::vector<uint16_t> models(world_.models.size());
   std::iota(models.begin(), models.end(), uint16_t{0});
@@ -95,9 +159,9 @@ std::vector<std::string> Fold::TwinLines() {
     };
     std::vector<std::vector<Named>> found(shards_.size());
     std::vector<store::TwinBatch> batches(shards_.size());
-    shards_.Scan(model, [&](uint32_t shard, twin::Twin& twin) {
+    shards_.Scan(model, [&](uint32_t shard, const twin::Engine& engine, const twin::Twin& twin) {
       batches[shard].Clear();
-      batches[shard].Add(twin, state_size, world_);
+      batches[shard].Add(twin, state_size, engine);
       found[shard].push_back({std::string(twin.id()), std::string()});
       Named& named = found[shard].back();
       batches[shard].ForEach(state_size, [&](const store::CopiedTwin& copied) {

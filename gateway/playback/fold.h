@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,19 +50,28 @@ class Fold {
   void Start() { shards_.Start(sequencer_); }
   // Waits until all is applied.
   void Await();
+  // Moves the clock there, if that is forward. Timers that are due before it fire first, each at
+  // its own time: what comes from outside at a moment comes before the timers of that moment.
+  void AdvanceTo(Time time);
+  // Timers that are due by now fire, and what they arm.
+  void FireDue() { FireUntil(clock_.Now()); }
 
   // A line for each twin, as AppendTwinLine writes it: by the models' names, then by id.
   std::vector<std::string> TwinLines();
   std::vector<EffectLine> TakeEffects() { return collector_.Take(); }
   uint64_t twins() const;
-  // Moved by who puts records in.
-  ManualClock& clock() { return clock_; }
+  const Clock& clock() const { return clock_; }
   Collector& collector() { return collector_; }
 
  private:
   Result<store::Restored> RestoreBase(const std::filesystem::path& base);
+  void FireUntil(Time last);
+  // When something may be due, on whatever shard, once all is applied.
+  std::optional<Time> DueFrom();
+  void Fire(Time now);
 
   const twin::World& world_;
+  const bool has_timers_;
   ManualClock clock_;
   Collector collector_;
   twin::ShardSet shards_;

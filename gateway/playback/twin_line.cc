@@ -84,6 +84,8 @@ void AppendTwinLine(const store::CopiedTwin& twin, const twin::World& world, uin
   out += twin.seen;
   out += ",\"alerts\":";
   out += twin.alerts.empty() ? "[]" : twin.alerts;
+  out += ",\"timers\":";
+  out += twin.timers.empty() ? "[]" : twin.timers;
   out += ",\"repeats\":\"";
   AppendHex(twin.repeats, out);
   out += "\"}";

@@ -53,6 +53,7 @@ struct Step {
   std::string payload;
   bool is_text = true;
   bool is_deletion = false;
+  bool is_timer = false;          // and the payload its name
   std::vector<std::byte> before;  // state; empty if there was no twin
   std::vector<std::byte> after;
   std::vector<std::string> says;
@@ -194,7 +195,9 @@ class Story {
               .event_time = record.event_time(),
               .route = world_.routes[record.route()].name,
               .payload = std::string(record.payload()),
-              .is_deletion = record.kind() == journal::RecordKind::kTwinDeleted};
+              .is_deletion = record.kind() == journal::RecordKind::kTwinDeleted,
+              .is_timer = journal::IsDerived(record.kind())};
+    if (record.kind() != journal::RecordKind::kTelemetry) step.route.clear();
     const auto codec = static_cast<codec::Codec>(record.codec());
     step.is_text = codec == codec::Codec::kJson || codec == codec::Codec::kText;
     step.before = StateOf(engine);
@@ -290,11 +293,13 @@ class Story {
                          {"event_time_ms", Milliseconds(step.event_time)},
                          {"route", step.route},
                          {"is_deletion", step.is_deletion},
+                         {"timer", nullptr},
                          {"payload_bytes", step.payload.size()},
                          {"payload", nullptr},
                          {"changes", Changes(step)},
                          {"says", step.says},
                          {"effects", ordered_json::array()}};
+    if (step.is_timer) json["timer"] = step.payload;
     if (step.is_text) json["payload"] = step.payload.substr(0, kPayloadShownMax);
     for (const EffectLine& effect : step.effects)
       json["effects"].push_back(ordered_json::parse(effect.json, nullptr, false));

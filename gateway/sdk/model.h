@@ -147,6 +147,13 @@ struct gemel_host {
   /* Says why the call fails. The call must then return other than 0: the twin keeps its state of
    * before the call, its effects are dropped, and the message goes to the dead-letter topic. */
   void (*fail)(gemel_context* context, gemel_text why);
+  /* Has on_timer called under this name, [a-z0-9_]+, once after_us have passed, then every every_us
+   * (0: only once). In whole milliseconds, rounded up; takes the place of a timer of that name. */
+  int (*set_timer)(gemel_context* context, gemel_text name, int64_t after_us, int64_t every_us);
+  /* Not an error if there is none. */
+  int (*cancel_timer)(gemel_context* context, gemel_text name);
+  /* 1 while it is armed. */
+  int (*has_timer)(gemel_context* context, gemel_text name);
 };
 
 /* A read-only table named in the configuration: every cell is text, "" where it is empty. */
@@ -223,6 +230,9 @@ typedef struct gemel_model {
   int (*on_telemetry)(const void* object, void* state, const gemel_message* message,
                       gemel_context* context);
   const gemel_device* device; /* NULL if the plug-in has no simulator */
+  /* Once for every timer that is due; one that fires once is armed no more by then. NULL if the
+   * model sets no timers. */
+  int (*on_timer)(const void* object, void* state, gemel_text name, gemel_context* context);
 } gemel_model;
 
 /* The one symbol of a plug-in. */

@@ -28,6 +28,7 @@
 //     explicit Fridge(const Setup& setup) : limit_c_(setup.number("limit_c", 8.0)) {}
 //     void on_telemetry(State& state, const Message& message, Context& context) const;
 //     // optional: void on_init(State& state, Context& context) const;
+//     // optional: void on_timer(State& state, std::string_view name, Context& context) const;
 //    private:
 //     double limit_c_;  // immutable: all twins of the model share one object, on several threads
 //   };
@@ -177,6 +178,21 @@ class Context {
     return context_.host->is_active(&context_, ToText(code)) != 0;
   }
 
+  // Has on_timer called under this name, [a-z0-9_]+, after a time, in whole milliseconds, rounded
+  // up, and then again and again if it is to recur. A timer of the same name is armed anew. Timers
+  // are part of the twin: they survive a restart, and fire in virtual time in replay and
+  // simulation. Any number of them, but few names: what varies belongs into the state.
+  void set_timer(std::string_view name, Duration after, Duration every = Duration::zero()) {
+    Check(context_.host->set_timer(&context_, ToText(name), after.count(), every.count()),
+          "set_timer");
+  }
+  void cancel_timer(std::string_view name) {
+    Check(context_.host->cancel_timer(&context_, ToText(name)), "cancel_timer");
+  }
+  bool has_timer(std::string_view name) const {
+    return context_.host->has_timer(&context_, ToText(name)) != 0;
+  }
+
   void log(LogLevel level, std::string_view line) {
     context_.host->log(&context_, static_cast<uint32_t>(level), ToText(line));
   }
@@ -278,6 +294,10 @@ concept HasInit = requires(const M& model, typename M::State& state, Context& co
   model.on_init(state, context);
 };
 template <typename M>
+concept HasTimers = requires(const M& model, typename M::State& state, Context& context) {
+  model.on_timer(state, std::string_view(), context);
+};
+template <typename M>
 concept HasDevice = requires {
   typename M::Device;
 };
@@ -335,6 +355,23 @@ int OnTelemetry(const void* object, void* state, const gemel_message* message,
 }
 
 template <typename M>
+int OnTimer(const void* object, void* state, gemel_text name, gemel_context* context) noexcept {
+  return Guard(context, [&] {
+    Context wrapped(*context);
+    static_cast<const M*>(object)->on_timer(*static_cast<typename M::State*>(state), ToView(name),
+                                            wrapped);
+  });
+}
+
+template <typename M>
+auto OnTimerOf() -> decltype(gemel_model::on_timer) {
+  if constexpr (HasTimers<M>)
+    return &OnTimer<M>;
+  else
+    return nullptr;
+}
+
+template <typename M>
 const gemel_device* DeviceOf() {
   if constexpr (HasDevice<M>)
     return DeviceTable<typename M::Device>();
@@ -361,7 +398,8 @@ const gemel_model* ModelTable() {
                                      [](void* state) { new (state) typename M::State{}; },
                                      &in::OnInit<M>,
                                      &in::OnTelemetry<M>,
-                                     in::DeviceOf<M>()};
+                                     in::DeviceOf<M>(),
+                                     in::OnTimerOf<M>()};
   return &kTable;
 }
 

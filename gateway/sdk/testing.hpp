@@ -31,6 +31,12 @@ struct TestCommand {
   std::optional<Duration> expires;
 };
 
+struct TestTimer {
+  std::string name;
+  Time due;
+  Duration every{0};  // zero: once
+};
+
 struct TestAlert {
   std::string twin, code, severity, status, message, properties;  // properties: a JSON object
   int64_t count = 0;
@@ -54,7 +60,8 @@ class TestKitBase {
   // With named segments of the topic: {{"region", "WA"}}.
   void Feed(std::string_view id, std::string_view json,
             const std::vector<std::pair<std::string, std::string>>& topic);
-  // Moves the virtual present forward.
+  // Moves the virtual present forward; timers that are due by then fire at their time. Throws
+  // MessageRefused at the moment at which on_timer fails; what is due later has not fired then.
   void Advance(Duration duration);
   Time now() const;
 
@@ -64,6 +71,8 @@ class TestKitBase {
   std::vector<TestAlert> TakeAlerts();
   // The alerts of a twin that are active now.
   std::vector<TestAlert> alerts(std::string_view id) const;
+  // The timers of a twin that are armed, by their names.
+  std::vector<TestTimer> timers(std::string_view id) const;
   // Value of a field as JSON text, "null" if it has none: what `gemel get` would show. A symbol is
   // shown as its text.
   std::string Field(std::string_view id, std::string_view field) const;

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -108,6 +109,8 @@ struct TestKitBase::Impl {
                 std::vector<journal::RecordSymbol>& found,
                 std::vector<journal::RecordCapture>& captures);
   void Apply(const journal::Record& record);
+  // Of the timers that are due by then, those of the first moment. False if there are none.
+  bool Fire(Time end);
 };
 
 TestKitBase::TestKitBase(const gemel_model& table, const TestOptions& options)
@@ -172,6 +175,27 @@ void TestKitBase::Impl::Apply(const journal::Record& record) {
   if (collector.refused) throw MessageRefused(*collector.refused);
 }
 
+bool TestKitBase::Impl::Fire(Time end) {
+  const auto due = engine->timers().DueFrom();
+  if (!due || *due > end) return false;
+  now = std::max(now, *due);
+  std::vector<journal::OwnedRecord> fired = engine->TakeAllDue(now);
+  std::ranges::sort(fired, twin::FiresBefore);
+  std::optional<MessageRefused> failed;  // the others of this moment fire all the same
+  for (const journal::OwnedRecord& owned : fired) {
+    journal::Record record = owned.view();
+    record.lsn = MakeLsn(1, ++records);
+    record.record_time = now;
+    try {
+      Apply(record);
+    } catch (const MessageRefused& refused) {
+      if (!failed) failed = refused;
+    }
+  }
+  if (failed) throw *failed;
+  return true;
+}
+
 void TestKitBase::Feed(std::string_view id, std::string_view json) { Feed(id, json, {}); }
 
 void TestKitBase::Feed(std::string_view id, std::string_view json,
@@ -200,7 +224,10 @@ void TestKitBase::Feed(std::string_view id, std::string_view json,
 
 void TestKitBase::Advance(Duration duration) {
   if (duration < Duration::zero()) throw std::invalid_argument("time does not go back");
-  impl_->now += duration;
+  const Time end = impl_->now + duration;
+  while (impl_->Fire(end)) {
+  }
+  impl_->now = end;
 }
 
 Time TestKitBase::now() const { return impl_->now; }
@@ -224,6 +251,17 @@ std::vector<TestAlert> TestKitBase::alerts(std::string_view id) const {
                       alert.message, alert.properties, alert.count});
   }
   return alerts;
+}
+
+std::vector<TestTimer> TestKitBase::timers(std::string_view id) const {
+  std::vector<TestTimer> timers;
+  impl_->engine->timers().ForEach(impl_->Find(id), [&](const twin::Timer& timer) {
+    if (!timer.is_of_model()) return;
+    timers.push_back(
+        {std::string(impl_->world.timer_names->TextOf(timer.name)), timer.due, timer.every});
+  });
+  std::ranges::sort(timers, {}, &TestTimer::name);
+  return timers;
 }
 
 std::string TestKitBase::Field(std::string_view id, std::string_view field) const {

@@ -15,8 +15,11 @@ namespace {
 
 constexpr std::string_view kTimeSuffix = "__at";
 constexpr const char* kSystemColumns[] = {"gemel_lsn",    "gemel_telemetry_us", "gemel_seen",
-                                          "gemel_alerts", "gemel_repeats",      "gemel_crc"};
-constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT", "TEXT", "BLOB", "INTEGER"};
+                                          "gemel_alerts", "gemel_repeats",      "gemel_timers",
+                                          "gemel_crc"};
+constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT",   "TEXT",
+                                        "BLOB",    "TEXT",    "INTEGER"};
+static_assert(std::size(kSystemColumns) == std::size(kSystemTypes));
 constexpr const char* kTypeNames[] = {"null", "bool", "int64", "double", "time", "symbol", "text"};
 
 const char* SqlType(uint32_t type) {
@@ -185,12 +188,17 @@ uint32_t WriteRow(const CopiedTwin& twin, const model::Model& model, const Symbo
   } else {
     writer.AddBlob(twin.repeats);
   }
+  if (twin.timers.empty()) {
+    writer.AddNull();
+  } else {
+    writer.Add(twin.timers);
+  }
   return writer.Finish();
 }
 
 Result<RowReader> RowReader::Make(const std::vector<StoredField>& stored, const twin::World& world,
                                   uint16_t model) {
-  RowReader reader(world);
+  RowReader reader(world, model);
   const model::Model& target = *world.models[model].model;
   int column = 2;  // behind gemel_row and id
   for (const StoredField& from : stored) {
@@ -212,15 +220,23 @@ Result<RowReader> RowReader::Make(const std::vector<StoredField>& stored, const 
   return reader;
 }
 
-Status RowReader::Read(const CheckedRow& row, twin::Twin& twin) const {
+Status RowReader::Read(const CheckedRow& row, twin::Engine& engine, twin::Twin& twin) const {
   for (const Column& column : columns_) GEMEL_TRY(Restore(column, row, twin.state()));
   twin.applied_lsn = static_cast<Lsn>(row.integer(first_system_));
   twin.last_telemetry = Time{Duration{row.integer(first_system_ + 1)}};
-  const bool is_whole = twin::RestoreSeen(row.text(first_system_ + 2), *world_, twin) &&
-                        twin::RestoreAlerts(row.text(first_system_ + 3), twin) &&
-                        twin::RestoreRepeats(row.blob(first_system_ + 4), *world_, twin);
+  const bool is_whole =
+      twin::RestoreSeen(row.text(first_system_ + 2), *world_, twin) &&
+      twin::RestoreAlerts(row.text(first_system_ + 3), twin) &&
+      twin::RestoreRepeats(row.blob(first_system_ + 4), *world_, twin) &&
+      (!HasTimers(row) ||
+       twin::RestoreTimers(row.text(first_system_ + 5), *world_, model_, engine.timers(), twin));
+  engine.FinishRestore(model_, twin);
   if (is_whole) return Status::Ok();
   return Damaged(fmt::format("the row {} holds what was never written", Quote(twin.id())));
+}
+
+bool RowReader::HasTimers(const CheckedRow& row) const {
+  return row.columns() == first_system_ + static_cast<int>(std::size(kSystemColumns));
 }
 
 Status RowReader::Restore(const Column& column, const CheckedRow& row, std::byte* state) const {

@@ -51,9 +51,10 @@ class RowReader {
   static Result<RowReader> Make(const std::vector<StoredField>& stored, const twin::World& world,
                                 uint16_t model);
 
-  // The twin of a row. Damaged if the row holds what was never
-  // written.
-  Status Read(const CheckedRow& row, twin::Twin& twin) const;
+  // The twin of a row. Damaged if the row holds what was never written.
+  Status Read(const CheckedRow& row, twin::Engine& engine, twin::Twin& twin) const;
+  // Whether the row's table has room for timers, which those of version 2 have not.
+  bool HasTimers(const CheckedRow& row) const;
   static std::string_view IdOf(const CheckedRow& row) { return row.text(1); }
 
  private:
@@ -62,10 +63,11 @@ class RowReader {
     int value = 0;  // index of the columns
     int time = -1;  // none
   };
-  explicit RowReader(const twin::World& world) : world_(&world) {}
+  RowReader(const twin::World& world, uint16_t model) : world_(&world), model_(model) {}
   Status Restore(const Column& column, const CheckedRow& row, std::byte* state) const;
 
   const twin::World* world_;
+  uint16_t model_;
   std::vector<Column> columns_;
   int first_system_ = 0;
 };

@@ -31,7 +31,7 @@ Result<twin::Twin*> RestoreOne(const std::filesystem::path& database, uint16_t m
   CheckedRow row(select, name);
   GEMEL_TRY(row.Take());
   twin::Twin& twin = engine.Restore(model, HashKey(name, id), id);
-  GEMEL_TRY(reader.Read(row, twin));
+  GEMEL_TRY(reader.Read(row, engine, twin));
   return &twin;
 }
 

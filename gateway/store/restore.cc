@@ -70,7 +70,8 @@ Status Store::RestoreTwin(Table& table, size_t model, const RowReader& reader,
   if (id.empty() || id.size() > kIdBytesMax || engine.table(model).Find(hash, id) != nullptr)
     return Damaged(fmt::format("table {}: the twin {} is there twice", table.name, Quote(id)));
   twin::Twin& twin = engine.Restore(static_cast<uint16_t>(model), hash, id);
-  GEMEL_TRY(reader.Read(row, twin));
+  GEMEL_TRY(reader.Read(row, engine, twin));
+  if (!reader.HasTimers(row)) table.is_current = false;
   restored.highest_row = std::max(restored.highest_row, twin.applied_lsn);
   if (!table.is_current) {
     engine.table(model).MarkDirty(twin);

@@ -33,7 +33,9 @@ constexpr const char* kMigrations[] = {
            WITHOUT ROWID;
        CREATE TABLE gemel_webhook_outbox (position INTEGER PRIMARY KEY, webhook TEXT, lsn INTEGER,
                                           ordinal INTEGER, key_hash INTEGER, decided_us INTEGER,
-                                          lifetime_us INTEGER, payload TEXT, gemel_crc INTEGER);)"};
+                                          lifetime_us INTEGER, payload TEXT, gemel_crc INTEGER);)",
+    // Tables of models have gemel_timers from here on; one without is written anew.
+    ""};
 constexpr int64_t kVersion = std::size(kMigrations);
 
 }  // namespace
@@ -218,7 +220,7 @@ Status Store::SaveTwins(uint32_t shard, size_t model, Saved& saved) {
         is_last = slot == table.slots();
         if (is_last) return true;
         from = slot + 1;
-        batch_.Add(*table.At(slot), state_size, world_);
+        batch_.Add(*table.At(slot), state_size, engine);
         ++saved.twins;
         if (batch_.bytes() >= kBatchBytes) return true;
         if (copied % kStride == 0 && std::chrono::steady_clock::now() > end) return false;

@@ -15,9 +15,11 @@ struct Head {
   uint32_t id_size;
   uint32_t seen_size;
   uint32_t alerts_size;
+  uint32_t timers_size;
+  uint32_t reserved;
   uint64_t repeats_size;
 };
-static_assert(sizeof(Head) == 40);
+static_assert(sizeof(Head) == 48);
 
 constexpr size_t RoundUp(size_t bytes) { return (bytes + 15) / 16 * 16; }
 
@@ -37,8 +39,10 @@ std::byte* TwinBatch::Grow(size_t bytes) {
   return reinterpret_cast<std::byte*>(lines_.data()) + at;
 }
 
-void TwinBatch::Add(const twin::Twin& twin, size_t state_size, const twin::World& world) {
+void TwinBatch::Add(const twin::Twin& twin, size_t state_size, const twin::Engine& engine) {
+  const twin::World& world = engine.world();
   twin::WriteSeen(twin, world, seen_);
+  twin::WriteTimers(twin, engine.timers(), world, timers_);
   twin::WriteAlerts(twin.side(), alerts_);
   twin::WriteRepeats(twin.side(), world, repeats_);
   const Head head{twin.applied_lsn,
@@ -47,9 +51,11 @@ void TwinBatch::Add(const twin::Twin& twin, size_t state_size, const twin::World
                   static_cast<uint32_t>(twin.id().size()),
                   static_cast<uint32_t>(seen_.size()),
                   static_cast<uint32_t>(alerts_.size()),
+                  static_cast<uint32_t>(timers_.size()),
+                  0,
                   repeats_.size()};
   std::byte* to = Grow(RoundUp(sizeof head) + RoundUp(state_size) + twin.id().size() +
-                       seen_.size() + alerts_.size() + repeats_.size());
+                       seen_.size() + alerts_.size() + timers_.size() + repeats_.size());
   Put(to, &head, sizeof head);
   to += RoundUp(sizeof head);
   Put(to, twin.state(), state_size);
@@ -57,6 +63,7 @@ void TwinBatch::Add(const twin::Twin& twin, size_t state_size, const twin::World
   to = Put(to, twin.id().data(), twin.id().size());
   to = Put(to, seen_.data(), seen_.size());
   to = Put(to, alerts_.data(), alerts_.size());
+  to = Put(to, timers_.data(), timers_.size());
   Put(to, repeats_.data(), repeats_.size());
 }
 
@@ -78,9 +85,10 @@ CopiedTwin TwinBatch::Read(size_t state_size, size_t& at) const {
   copied.id = text(head.id_size);
   copied.seen = text(head.seen_size);
   copied.alerts = text(head.alerts_size);
+  copied.timers = text(head.timers_size);
   copied.repeats = {from, head.repeats_size};
   at += RoundUp(RoundUp(sizeof head) + RoundUp(state_size) + head.id_size + head.seen_size +
-                head.alerts_size + head.repeats_size);
+                head.alerts_size + head.timers_size + head.repeats_size);
   return copied;
 }
 

@@ -9,8 +9,8 @@
 
 #include "gateway/base/lsn.h"
 #include "gateway/sdk/types.hpp"
+#include "gateway/twin/engine.h"
 #include "gateway/twin/table.h"
-#include "gateway/twin/world.h"
 
 namespace gemel::store {
 
@@ -23,6 +23,7 @@ struct CopiedTwin {
   const std::byte* state = nullptr;  // 16-byte aligned
   std::string_view seen;             // JSON object: event times in microseconds by route name
   std::string_view alerts;           // JSON array of the active alerts
+  std::string_view timers;           // JSON array of those that are armed
   std::span<const std::byte> repeats;
 };
 
@@ -33,7 +34,8 @@ class TwinBatch {
   explicit TwinBatch(size_t bytes = 0) : lines_(bytes / sizeof(Line)) {}
   void Clear() { size_ = 0; }
   size_t bytes() const { return size_; }
-  void Add(const twin::Twin& twin, size_t state_size, const twin::World& world);
+  // A twin of the engine's.
+  void Add(const twin::Twin& twin, size_t state_size, const twin::Engine& engine);
   // Calls visit(CopiedTwin) for each, in order. REQUIRES: all had this state size
   template <typename Visit>
   void ForEach(size_t state_size, const Visit& visit) const {
@@ -51,6 +53,7 @@ class TwinBatch {
   size_t size_ = 0;
   std::string seen_;
   std::string alerts_;
+  std::string timers_;
   std::vector<std::byte> repeats_;
 };
 

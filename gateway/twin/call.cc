@@ -29,6 +29,16 @@ bool IsCode(std::string_view text) {
          });
 }
 
+std::string NotACode(std::string_view name) {
+  return fmt::format(
+      "{}: the name of a command or a timer, or an alert's code, must match [a-z0-9_]+ and have at "
+      "most {} characters",
+      Quote(name), kFieldNameBytesMax);
+}
+
+constexpr const char* kReserved =
+    "offline: this alert's code is the gateway's, which raises it where a route has offline_after";
+
 // At most kAlertMessageBytesMax bytes of what a model says, never cut inside a character.
 std::string_view Cut(std::string_view text) {
   if (text.size() <= kAlertMessageBytesMax) return text;
@@ -40,10 +50,11 @@ std::string_view Cut(std::string_view text) {
 }  // namespace
 
 const gemel_host Call::kHost = {
-    sizeof(gemel_host), GEMEL_ABI_VERSION, &Call::Random,   &Call::SymbolText, &Call::Reply,
-    &Call::Raise,       &Call::Clear,      &Call::IsActive, &Call::Log,        &Call::Fail};
+    sizeof(gemel_host), GEMEL_ABI_VERSION,  &Call::Random,   &Call::SymbolText, &Call::Reply,
+    &Call::Raise,       &Call::Clear,       &Call::IsActive, &Call::Log,        &Call::Fail,
+    &Call::SetTimer,    &Call::CancelTimer, &Call::HasTimer};
 
-Call::Call(const Symbols& symbols) : symbols_(symbols) {
+Call::Call(const World& world) : world_(world), symbols_(*world.symbols) {
   c_.context.host = &kHost;
   c_.call = this;
 }
@@ -51,8 +62,8 @@ Call::Call(const Symbols& symbols) : symbols_(symbols) {
 void Call::Begin(const Subject& subject) {
   subject_ = subject;
   c_.context.now_us = subject.now.time_since_epoch().count();
-  c_.context.id = ToText(subject.id);
-  random_ = subject.key_hash ^ subject.lsn * 0xD6E8FEB86659FD93;
+  c_.context.id = ToText(subject.twin->id());
+  random_ = subject.twin->key_hash() ^ subject.lsn * 0xD6E8FEB86659FD93;
   failure_.clear();
   intents_count_ = 0;
   unroutable_replies_ = 0;
@@ -72,8 +83,7 @@ int Call::Refuse(std::string why) {
 
 Intent* Call::AddIntent(Intent::Kind kind, std::string_view name) {
   if (!IsCode(name)) {
-    Refuse(
-        fmt::format("{}: a command's name or an alert's code must match [a-z0-9_]+", Quote(name)));
+    Refuse(NotACode(name));
     return nullptr;
   }
   if (intents_count_ >= kEffectsPerRecordMax) {
@@ -100,7 +110,7 @@ int Call::Reply(gemel_context* context, gemel_text name, const gemel_argument* a
   }
   Intent* intent = call.AddIntent(Intent::Kind::kReply, ToView(name));
   if (intent == nullptr) return 1;
-  intent->expires_us = expires_us;
+  intent->after = Duration{expires_us};
   model::AppendJsonObject(arguments, count, call.symbols_, intent->arguments);
   if (intent->arguments.size() > kCommandBytesMax) {
     return call.Refuse(fmt::format("reply: more than {} bytes of arguments", kCommandBytesMax));
@@ -114,6 +124,7 @@ int Call::Raise(gemel_context* context, uint32_t severity, gemel_text code, geme
   if (severity < GEMEL_CRITICAL || severity > GEMEL_INFO) {
     return call.Refuse(fmt::format("raise: severity {} does not exist", severity));
   }
+  if (ToView(code) == kOfflineCode) return call.Refuse(kReserved);
   Intent* intent = call.AddIntent(Intent::Kind::kRaise, ToView(code));
   if (intent == nullptr) return 1;
   intent->severity = severity;
@@ -127,6 +138,7 @@ int Call::Raise(gemel_context* context, uint32_t severity, gemel_text code, geme
 
 int Call::Clear(gemel_context* context, gemel_text code) {
   Call& call = From(context);
+  if (ToView(code) == kOfflineCode) return call.Refuse(kReserved);
   // Most models clear on every good message; only an alert that may be active is worth an intent.
   if (IsActive(context, code) == 0) return 0;
   return call.AddIntent(Intent::Kind::kClear, ToView(code)) == nullptr ? 1 : 0;
@@ -137,15 +149,84 @@ int Call::IsActive(gemel_context* context, gemel_text code) {
   const std::string_view wanted = ToView(code);
   for (size_t i = call.intents_count_; i-- > 0;) {
     const Intent& intent = call.intents_[i];
-    if (intent.kind != Intent::Kind::kReply && intent.name == wanted) {
-      return intent.kind == Intent::Kind::kRaise ? 1 : 0;
-    }
+    const bool is_of_alert =
+        intent.kind == Intent::Kind::kRaise || intent.kind == Intent::Kind::kClear;
+    if (is_of_alert && intent.name == wanted) return intent.kind == Intent::Kind::kRaise ? 1 : 0;
   }
-  if (call.subject_.side == nullptr) return 0;
-  return std::ranges::any_of(call.subject_.side->alerts,
-                             [&](const Alert& alert) { return alert.code == wanted; })
+  const Side* const side = call.subject_.twin->side();
+  if (side == nullptr) return 0;
+  return std::ranges::any_of(side->alerts, [&](const Alert& alert) { return alert.code == wanted; })
              ? 1
              : 0;
+}
+
+std::optional<Symbol> Call::TimerName(std::string_view name) {
+  if (!IsCode(name)) return std::nullopt;
+  const auto known = timer_names_.find(name);
+  if (known != timer_names_.end()) return known->second;
+  const std::optional<Symbol> symbol = world_.timer_names->Intern(name);
+  if (symbol) timer_names_.emplace(name, *symbol);
+  return symbol;
+}
+
+bool Call::IsArmed(Symbol timer) const {
+  for (size_t i = intents_count_; i-- > 0;) {
+    const Intent& intent = intents_[i];
+    const bool is_of_timer =
+        intent.kind == Intent::Kind::kSetTimer || intent.kind == Intent::Kind::kCancelTimer;
+    if (is_of_timer && intent.timer == timer) return intent.kind == Intent::Kind::kSetTimer;
+  }
+  return subject_.timers->Find(*subject_.twin, timer) != Timers::kNone;
+}
+
+bool Call::HasRoomForTimer() const {
+  uint32_t timers = 0;
+  subject_.timers->ForEach(*subject_.twin,
+                           [&](const Timer& timer) { timers += timer.is_of_model() ? 1 : 0; });
+  for (const Intent& intent : *this) timers += intent.kind == Intent::Kind::kSetTimer ? 1 : 0;
+  return timers < world_.timers_per_twin_max;
+}
+
+int Call::SetTimer(gemel_context* context, gemel_text name, int64_t after_us, int64_t every_us) {
+  Call& call = From(context);
+  if (!call.subject_.model->has_timers())
+    return call.Refuse("set_timer: the model has no on_timer that could be called");
+  constexpr int64_t kMax = Duration(kTimerMax).count();
+  if (after_us < 0 || after_us > kMax || every_us < 0 || every_us > kMax) {
+    return call.Refuse(fmt::format("set_timer: after {} us, every {} us; 0 to {} are allowed",
+                                   after_us, every_us, kMax));
+  }
+  if (!IsCode(ToView(name))) return call.Refuse(NotACode(ToView(name)));
+  const std::optional<Symbol> timer = call.TimerName(ToView(name));
+  if (!timer) return call.Refuse("set_timer: there are too many different names of timers");
+  if (!call.IsArmed(*timer) && !call.HasRoomForTimer()) {
+    return call.Refuse(
+        fmt::format("set_timer: the twin has {} timers, as many as "
+                    "limits.timers_per_twin allows",
+                    call.world_.timers_per_twin_max));
+  }
+  Intent* intent = call.AddIntent(Intent::Kind::kSetTimer, ToView(name));
+  if (intent == nullptr) return 1;
+  intent->timer = *timer;
+  intent->after = Duration{after_us};
+  intent->every = Duration{every_us};
+  return 0;
+}
+
+int Call::CancelTimer(gemel_context* context, gemel_text name) {
+  Call& call = From(context);
+  // Most models cancel on every good message; only a timer that may be armed is worth an intent.
+  if (HasTimer(context, name) == 0) return 0;
+  Intent* intent = call.AddIntent(Intent::Kind::kCancelTimer, ToView(name));
+  if (intent == nullptr) return 1;
+  intent->timer = *call.TimerName(ToView(name));
+  return 0;
+}
+
+int Call::HasTimer(gemel_context* context, gemel_text name) {
+  Call& call = From(context);
+  const auto known = call.TimerName(ToView(name));
+  return known && call.IsArmed(*known) ? 1 : 0;
 }
 
 void Call::Log(gemel_context* context, uint32_t level, gemel_text line) {
@@ -157,10 +238,10 @@ void Call::Log(gemel_context* context, uint32_t level, gemel_text line) {
     call.on_log_(level, ToView(line));
     return;
   }
-  log::Write(kLevels[level - 1],
-             fmt::format("twin={} says={}",
-                         Quote(fmt::format("{}/{}", call.subject_.model, call.subject_.id)),
-                         Quote(ToView(line), kAlertMessageBytesMax)));
+  log::Write(kLevels[level - 1], fmt::format("twin={} says={}",
+                                             Quote(fmt::format("{}/{}", call.subject_.model->name(),
+                                                               call.subject_.twin->id())),
+                                             Quote(ToView(line), kAlertMessageBytesMax)));
 }
 
 void Call::Fail(gemel_context* context, gemel_text why) {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,16 +12,25 @@
 #include "gateway/base/lsn.h"
 #include "gateway/base/symbols.h"
 #include "gateway/sdk/model.h"
-#include "gateway/twin/side.h"
+#include "gateway/sdk/types.hpp"
+#include "gateway/twin/table.h"
+#include "gateway/twin/timers.h"
+#include "gateway/twin/world.h"
 
 namespace gemel::twin {
 
+// Of the alert that the gateway itself raises for a twin of which nothing is heard.
+inline constexpr const char* kOfflineCode = "offline";
+
 // What a model asked for during a call, in order. Kept back until the call has succeeded.
 struct Intent {
-  enum class Kind : uint8_t { kReply, kRaise, kClear } kind = Kind::kReply;
+  enum class Kind : uint8_t { kReply, kRaise, kClear, kSetTimer, kCancelTimer };
+  Kind kind = Kind::kReply;
   uint32_t severity = 0;
-  int64_t expires_us = 0;  // from now; 0 for never
-  std::string name;        // of the command, or the alert's code
+  Duration after{0};  // a command expires, a timer is due; a command with zero never expires
+  Duration every{0};  // of a timer; zero: once
+  Symbol timer;       // its name
+  std::string name;   // of the command, or the alert's code
   std::string message;
   std::string arguments;  // of the command, or the alert's properties: a JSON object
 };
@@ -28,18 +39,18 @@ struct Intent {
 // One a shard, reused for every call; not thread-safe.
 class Call {
  public:
-  explicit Call(const Symbols& symbols);
+  // The world outlives the call.
+  explicit Call(const World& world);
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
   struct Subject {
-    std::string_view model;
-    std::string_view id;
-    uint64_t key_hash = 0;
+    const model::Model* model = nullptr;
+    const Twin* twin = nullptr;
+    const Timers* timers = nullptr;
     Lsn lsn = kNoLsn;
     Time now;
     bool can_reply = false;  // the route has a command topic
-    const Side* side = nullptr;
   };
   // Where the lines go that models log; the process's log otherwise.
   using OnLog = std::function<void(uint32_t level, std::string_view line)>;
@@ -52,6 +63,8 @@ class Call {
   const Intent* begin() const { return intents_.data(); }
   const Intent* end() const { return intents_.data() + intents_count_; }
   bool is_empty() const { return intents_count_ == 0; }
+  // The number of a timer's name; nothing if it can be none, or there are too many names.
+  std::optional<Symbol> TimerName(std::string_view name);
   // Replies that were dropped because the route has no command topic.
   uint32_t unroutable_replies() const { return unroutable_replies_; }
 
@@ -71,14 +84,22 @@ class Call {
                    const gemel_argument* properties, size_t count);
   static int Clear(gemel_context* context, gemel_text code);
   static int IsActive(gemel_context* context, gemel_text code);
+  static int SetTimer(gemel_context* context, gemel_text name, int64_t after_us, int64_t every_us);
+  static int CancelTimer(gemel_context* context, gemel_text name);
+  static int HasTimer(gemel_context* context, gemel_text name);
   static void Log(gemel_context* context, uint32_t level, gemel_text line);
   static void Fail(gemel_context* context, gemel_text why);
 
   // The next intent to fill in, or nullptr after a failure that says why there can't be another.
   Intent* AddIntent(Intent::Kind kind, std::string_view name);
   int Refuse(std::string why);
+  bool IsArmed(Symbol timer) const;
+  bool HasRoomForTimer() const;
 
+  const World& world_;
   const Symbols& symbols_;
+  // So that the shards do not meet at the lock of the one table.
+  std::map<std::string, Symbol, std::less<>> timer_names_;
   OnLog on_log_;
   Outer c_;
   Subject subject_;

@@ -11,18 +11,21 @@
 
 namespace gemel::twin {
 
-void Engine::Commit(const journal::RecordView& record, const Route& route, Twin& twin) {
-  ordinal_ = 0;
+void Engine::Commit(const journal::RecordView& record, const Route* route, Twin& twin) {
   for (const Intent& intent : call_) {
     switch (intent.kind) {
       case Intent::Kind::kReply:
-        CommitReply(record, route, twin, intent);
+        CommitReply(record, *route, twin, intent);  // without one there is no such intent
         break;
       case Intent::Kind::kRaise:
         CommitRaise(record, twin, intent);
         break;
       case Intent::Kind::kClear:
         CommitClear(record, twin, intent);
+        break;
+      case Intent::Kind::kSetTimer:
+      case Intent::Kind::kCancelTimer:
+        CommitTimer(record, twin, intent);
         break;
     }
   }
@@ -32,7 +35,7 @@ void Engine::Commit(const journal::RecordView& record, const Route& route, Twin&
 void Engine::CommitReply(const journal::RecordView& record, const Route& route, const Twin& twin,
                          const Intent& intent) {
   const EffectId id{record.lsn(), ordinal_++};
-  const Duration lifetime{intent.expires_us};
+  const Duration lifetime = intent.after;
   const Time expires = lifetime.count() == 0 ? kNoTime : record.record_time() + lifetime;
   const model::Model& model = *world_.models[record.model()].model;
   topic_.clear();

@@ -24,7 +24,7 @@ constexpr gemel_value kNull{GEMEL_NULL, 0, {.integer = 0}};
 }  // namespace
 
 Engine::Engine(const World& world, effects::Sink& sink)
-    : world_(world), sink_(sink), call_(*world.symbols), undo_(kStateBytesMax) {
+    : world_(world), sink_(sink), call_(world), undo_(kStateBytesMax) {
   for (const ModelEntry& entry : world.models) {
     tables_.push_back(std::make_unique<TwinTable>(*entry.model));
     stats_.push_back(std::make_unique<ModelStats>());
@@ -42,6 +42,7 @@ void Engine::Apply(const journal::RecordView& record) {
 
 void Engine::ApplyNoted(const journal::RecordView& record) {
   if (!deletions_.empty() && IsBeforeDeletion(record)) return;
+  ordinal_ = 0;
   switch (record.kind()) {
     case journal::RecordKind::kTelemetry:
       ApplyTelemetry(record);
@@ -51,6 +52,13 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
       break;
     case journal::RecordKind::kTwinPut:
       ApplyPut(record);
+      break;
+    case journal::RecordKind::kTimer:
+    case journal::RecordKind::kTimerMissed:
+      ApplyTimer(record);
+      break;
+    case journal::RecordKind::kSilent:
+      ApplySilence(record);
       break;
     case journal::RecordKind::kCommandReply:
     case journal::RecordKind::kEffectOutcome:
@@ -118,13 +126,16 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
     Refuse(record, {Refusal::kModelFailed, call_.failure()});
     return;
   }
+  const bool is_first = seen == kNoTime;
   if (!is_late) seen = record.event_time();
   twin->last_telemetry = record.record_time();
+  if (is_first && route.offline_after > Duration::zero()) WatchSilence(record.model(), *twin);
+  if (twin->side() != nullptr) EndSilence(record, *twin);
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();
   if (call_.unroutable_replies() > 0) stats.commands_unroutable.Add(call_.unroutable_replies());
   CrashPoint("engine.after_model");
-  if (!call_.is_empty()) Commit(record, route, *twin);
+  if (!call_.is_empty()) Commit(record, route.command ? &route : nullptr, *twin);
 }
 
 bool Engine::Decode(const journal::RecordView& record, const Route& route) {
@@ -191,8 +202,8 @@ void Engine::Merge(const model::Model& model, Twin& twin, Time event_time) {
 bool Engine::RunModel(const journal::RecordView& record, const Route& route, Twin& twin,
                       bool is_new, bool is_late) {
   const model::Model& model = *world_.models[record.model()].model;
-  call_.Begin({model.name(), twin.id(), record.key_hash(), record.lsn(), record.record_time(),
-               route.command.has_value(), twin.side()});
+  call_.Begin(
+      {&model, &twin, &timers_, record.lsn(), record.record_time(), route.command.has_value()});
   const uint64_t started = Ticks();
   bool is_done = !is_new || model.OnInit(twin.state(), call_.context(), call_.failure());
   if (is_done) {
@@ -213,8 +224,7 @@ bool Engine::RunModel(const journal::RecordView& record, const Route& route, Twi
 
 void Engine::Undo(const journal::RecordView& record, Twin& twin, bool is_new) {
   if (is_new) {
-    tables_[record.model()]->Delete(twin);
-    --twins_;
+    DeleteTwin(record.model(), twin);
   } else {
     std::memcpy(twin.state(), undo_.data(), world_.models[record.model()].model->state_size());
   }
@@ -224,7 +234,6 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
   TwinTable& table = *tables_[record.model()];
   Twin* twin = table.Find(record.key_hash(), record.id());
   if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;
-  ordinal_ = 0;
   if (twin->side() != nullptr) {
     for (const Alert& alert : twin->side()->alerts) {
       SendAlert(record, *twin, alert, true);
@@ -233,9 +242,14 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
     sink_.Flush();
   }
   table.NoteDeletion(*twin, record.lsn());
-  table.Delete(*twin);
-  --twins_;
+  DeleteTwin(record.model(), *twin);
   stats_[record.model()]->twins_deleted.Add();
+}
+
+void Engine::DeleteTwin(uint16_t model, Twin& twin) {
+  timers_.DisarmAll(twin);
+  tables_[model]->Delete(twin);
+  --twins_;
 }
 
 void Engine::Refuse(const journal::RecordView& record, const Refused& refused) {

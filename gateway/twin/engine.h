@@ -5,11 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "gateway/base/refusal.h"
 #include "gateway/base/stats.h"
@@ -18,6 +21,7 @@
 #include "gateway/journal/record.h"
 #include "gateway/twin/call.h"
 #include "gateway/twin/table.h"
+#include "gateway/twin/timers.h"
 #include "gateway/twin/world.h"
 
 namespace gemel::twin {
@@ -33,11 +37,15 @@ struct ModelStats {
   Counter alerts_dropped;                 // beyond what a twin can have
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
+  Counter timers_fired;
   Counter twins_created;
   Counter twins_deleted;
   TickHistogram decode_ticks;
   TickHistogram model_ticks;
 };
+
+// The order in which timers of one moment fire in virtual time, whatever shards they are of.
+bool FiresBefore(const journal::OwnedRecord& first, const journal::OwnedRecord& second);
 
 // The fold: applies records to the twins of one shard and hands their effects out. A pure function
 // of its state and the records, on one thread; it knows neither mailboxes nor MQTT nor clocks, so
@@ -55,6 +63,19 @@ class Engine {
   // From now on the LSN of the record that is being applied stands here, kNoLsn between records: a
   // place that outlives the process. It outlives the engine.
   void NoteIn(std::atomic<Lsn>& applying) { applying_ = &applying; }
+  // Takes up to `most` timers that are due by now off the wheel, and makes the records that say so.
+  // Their texts are the engine's, until the next call of any kind. Every one must be appended, or
+  // given to PutBack.
+  void TakeDue(Time now, size_t most, std::vector<journal::Record>& due);
+  // From when on silence counts: nobody is silent before the gateway listens. Nothing while it does
+  // not. Since ever, unless somebody says so.
+  void ListensSince(std::optional<Time> since) { listens_since_ = since; }
+  // To be called for a twin once it is restored.
+  void FinishRestore(uint16_t model, Twin& twin) { WatchSilence(model, twin); }
+  // Of the last TakeDue: they are due a millisecond later.
+  void PutBack();
+  // For virtual time: all that are due by now, each to be appended. In no order, see FiresBefore.
+  std::vector<journal::OwnedRecord> TakeAllDue(Time now);
   // Makes a twin in its model's default state, for whoever has saved one. REQUIRES: there is none
   Twin& Restore(uint16_t model, uint64_t key_hash, std::string_view id);
   // Of a twin that was deleted: its records up to this one are not applied again.
@@ -71,6 +92,8 @@ class Engine {
     tables_[record.model()]->PrefetchTwin(record.key_hash());
   }
 
+  Timers& timers() { return timers_; }
+  const Timers& timers() const { return timers_; }
   TwinTable& table(size_t model) { return *tables_[model]; }
   const TwinTable& table(size_t model) const { return *tables_[model]; }
   const ModelStats& stats(size_t model) const { return *stats_[model]; }
@@ -80,8 +103,25 @@ class Engine {
  private:
   void ApplyNoted(const journal::RecordView& record);
   void ApplyTelemetry(const journal::RecordView& record);
+  void ApplyTimer(const journal::RecordView& record);  // in timing.cc, with what follows
+  bool RunTimer(const journal::RecordView& record, Twin& twin, const Route* route);
+  // The first route that the twin was heard on and that has a command topic: where a call that no
+  // message caused replies. nullptr if there is none.
+  const Route* ReplyRoute(uint16_t model, const Twin& twin) const;
+  void CommitTimer(const journal::RecordView& record, Twin& twin, const Intent& intent);
+  // Silence, in silence.cc.
+  void ApplySilence(const journal::RecordView& record);
+  // The shortest that a route which the twin was heard on allows; zero if none does.
+  Duration OfflineAfter(const Twin& twin) const;
+  // A look at the twin is due when its silence would be too long.
+  void WatchSilence(uint16_t model, Twin& twin);
+  // Whether it is too long by now; another look is due later if not.
+  bool IsSilent(const Timers::Due& due, const Twin& twin, Time now);
+  void EndSilence(const journal::RecordView& record, Twin& twin);
   void ApplyDeletion(const journal::RecordView& record);
+  void DeleteTwin(uint16_t model, Twin& twin);
   void ApplyPut(const journal::RecordView& record);  // in put.cc
+  void PutTimers(const nlohmann::json& line, const journal::RecordView& record, Twin& twin);
   bool IsBeforeDeletion(const journal::RecordView& record);
   // The values of the record's fields, in values_. False if it was refused.
   bool Decode(const journal::RecordView& record, const Route& route);
@@ -95,8 +135,8 @@ class Engine {
   void Undo(const journal::RecordView& record, Twin& twin, bool is_new);
   void Refuse(const journal::RecordView& record, const Refused& refused);
 
-  // Intents to effects.
-  void Commit(const journal::RecordView& record, const Route& route, Twin& twin);
+  // Intents to effects. The route is the one that replies go to, nullptr if they can't.
+  void Commit(const journal::RecordView& record, const Route* route, Twin& twin);
   void CommitReply(const journal::RecordView& record, const Route& route, const Twin& twin,
                    const Intent& intent);
   void CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent);
@@ -111,6 +151,9 @@ class Engine {
   const World& world_;
   effects::Sink& sink_;
   std::vector<std::unique_ptr<TwinTable>> tables_;  // by model
+  Timers timers_;
+  std::vector<Timers::Due> due_;  // the last that were taken
+  std::optional<Time> listens_since_ = kNoTime;
   std::vector<std::unique_ptr<ModelStats>> stats_;
   std::array<Counter, kRefusals> refused_;
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -139,6 +140,40 @@ std::optional<std::vector<std::byte>> RepeatsOf(const json& line) {
   return bytes;
 }
 
+std::optional<std::string> WrongTimers(const json& line) {
+  const auto timers = line.find("timers");
+  if (timers == line.end()) return std::nullopt;
+  if (!timers->is_array()) return "timers: no array";
+  std::set<std::string> names;
+  for (const json& timer : *timers) {
+    const auto has = [&timer](const char* name) {
+      return timer.is_object() && timer.contains(name) && IsInteger(timer[name]);
+    };
+    const auto name = timer.is_object() ? timer.find("name") : timer.end();
+    const bool is_timer = timer.is_object() && name != timer.end() && name->is_string() &&
+                          !name->get_ref<const std::string&>().empty() && has("due_us") &&
+                          has("every_us") && timer["every_us"].get<int64_t>() >= 0;
+    if (!is_timer || !names.insert(name->get<std::string>()).second) {
+      return fmt::format(
+          "timers: {} is no timer: an object of name, due_us and every_us, the name "
+          "not twice",
+          Quote(timer.dump()));
+    }
+  }
+  return std::nullopt;
+}
+
+void Engine::PutTimers(const json& line, const journal::RecordView& record, Twin& twin) {
+  // Caused by this record, as their alerts are of it.
+  json timers = line.value("timers", json::array());
+  for (json& timer : timers) {
+    if (!timer.is_object()) continue;
+    timer["lsn"] = record.lsn();
+    timer["ordinal"] = ordinal_++;
+  }
+  static_cast<void>(RestoreTimers(timers.dump(), world_, record.model(), timers_, twin));
+}
+
 void Engine::ApplyPut(const journal::RecordView& record) {
   const model::Model& model = *world_.models[record.model()].model;
   TwinTable& table = *tables_[record.model()];
@@ -153,18 +188,17 @@ void Engine::ApplyPut(const journal::RecordView& record) {
   }
   const auto repeats = line.is_object() ? RepeatsOf(line) : std::nullopt;
   if (!wrong && !repeats) wrong = "repeats: no hexadecimal text";
+  if (!wrong) wrong = WrongTimers(line);
   if (wrong) {
     Refuse(record, {Refusal::kPayloadInvalid, *wrong});
     return;
   }
-  ordinal_ = 0;
   if (before != nullptr) {
     if (before->side() != nullptr) {
       for (const Alert& alert : before->side()->alerts) SendAlert(record, *before, alert, true);
     }
     table.NoteDeletion(*before, record.lsn());
-    table.Delete(*before);
-    --twins_;
+    DeleteTwin(record.model(), *before);
   }
   bool is_new = false;
   Twin* const twin = FindOrCreate(record, is_new);
@@ -181,6 +215,8 @@ void Engine::ApplyPut(const journal::RecordView& record) {
   static_cast<void>(RestoreSeen(line.value("seen_us", json::object()).dump(), world_, *twin));
   static_cast<void>(RestoreRepeats(*repeats, world_, *twin));
   static_cast<void>(RestoreAlerts(line.value("alerts", json::array()).dump(), *twin));
+  PutTimers(line, record, *twin);
+  WatchSilence(record.model(), *twin);
   if (twin->side() != nullptr) {
     // Under ids of their own: those of another gateway may be given here once more.
     for (Alert& alert : twin->side()->alerts) {

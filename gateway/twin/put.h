@@ -27,4 +27,7 @@ std::vector<std::pair<uint16_t, std::string>> SymbolsOf(const nlohmann::json& li
 // Of "repeats". Nothing if it is no hexadecimal text.
 std::optional<std::vector<std::byte>> RepeatsOf(const nlohmann::json& line);
 
+// What is wrong with "timers", which may be missing; nothing if all are timers of different names.
+std::optional<std::string> WrongTimers(const nlohmann::json& line);
+
 }  // namespace gemel::twin

@@ -25,6 +25,10 @@ constexpr int kTurnShare = 8;
 constexpr std::chrono::microseconds kOverdraftMax{1'000};
 constexpr std::chrono::microseconds kTurnCounted{200};
 constexpr std::chrono::milliseconds kTurnsPause{100};
+// Timers that are due become records so many at a time, so that messages need not wait for all.
+constexpr size_t kDueBatch = 64;
+// Where those find no room, and where record time has not reached them though the clock has.
+constexpr std::chrono::milliseconds kDueAgain{10};
 
 }  // namespace
 
@@ -48,6 +52,11 @@ void Shard::DrainAndStop() {
   if (thread_.joinable()) thread_.join();
   const std::lock_guard lock(requests_mutex_);
   is_closed_ = true;  // also if it was never started
+}
+
+void Shard::SetTiming(bool is_timing) {
+  is_timing_.store(is_timing, std::memory_order_seq_cst);
+  parker_.Wake();
 }
 
 bool Shard::Ask(Slice slice) {
@@ -75,7 +84,8 @@ bool Shard::TryTake(journal::Sequencer& sequencer) {
     overdrawn_ = {};
     turns_from_ = ended + kTurnsPause;
   }
-  return !HasWork(sequencer);
+  const auto due = DueFrom();
+  return !HasWork(sequencer) && (!due || *due >= sleeps_until_);
 }
 
 void Shard::Run(journal::Sequencer& sequencer) {
@@ -86,8 +96,9 @@ void Shard::Run(journal::Sequencer& sequencer) {
     const bool is_behind = sequencer.IsBehind(index_);
     const bool has_applied = ApplySome(sequencer);
     if (is_behind && !has_applied) ReadOn(sequencer);
+    const bool has_fired = FireDue(sequencer);
     const bool has_answered = RunSlice();
-    if (has_applied || is_behind || has_answered) continue;
+    if (has_applied || is_behind || has_answered || has_fired) continue;
     if (is_stopping_.load(std::memory_order_seq_cst)) {
       if (!HasWork(sequencer) && Close()) return;
       continue;
@@ -99,11 +110,43 @@ void Shard::Run(journal::Sequencer& sequencer) {
     if (HasWork(sequencer) || is_stopping_.load(std::memory_order_seq_cst)) {
       parker_.Retract();
     } else {
+      sleeps_until_ = DueFrom().value_or(Time::max());
+      const auto wait = UntilDue(sequencer);
       turn.unlock();
-      parker_.Park(std::nullopt);
+      parker_.Park(wait);
       turn.lock();
     }
   }
+}
+
+bool Shard::FireDue(journal::Sequencer& sequencer) {
+  const auto due = DueFrom();
+  if (!due || sequencer.Wall() < *due) return false;
+  if (std::chrono::steady_clock::now() < timers_held_until_) return false;
+  const Time now = sequencer.Now();
+  if (now < *due) return false;
+  due_.clear();
+  engine_.TakeDue(now, kDueBatch, due_);
+  if (due_.empty()) return true;  // they were only brought nearer
+  switch (sequencer.Append(due_)) {
+    case journal::Sequencer::Outcome::kAppended:
+      return true;
+    case journal::Sequencer::Outcome::kFailed:
+      EndProcess(sequencer.failure());
+    case journal::Sequencer::Outcome::kFull:
+    case journal::Sequencer::Outcome::kTooLarge:
+      break;
+  }
+  engine_.PutBack();
+  timers_held_until_ = std::chrono::steady_clock::now() + kDueAgain;
+  return false;
+}
+
+std::optional<std::chrono::nanoseconds> Shard::UntilDue(const journal::Sequencer& sequencer) const {
+  const auto due = DueFrom();
+  if (!due) return std::nullopt;
+  const Time now = sequencer.Wall();
+  return *due > now ? std::chrono::nanoseconds(*due - now) : kDueAgain;
 }
 
 bool Shard::ApplySome(journal::Sequencer& sequencer) {

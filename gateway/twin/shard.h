@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "gateway/base/mailbox.h"
 #include "gateway/base/parker.h"
@@ -42,6 +43,10 @@ class Shard final : public journal::Turn {
   // takes them has other work to do. REQUIRES: started
   bool TryTake(journal::Sequencer& sequencer) override;
 
+  // Any thread. Whether timers fire when they are due by record time; not before somebody says so,
+  // because a journal that is replayed holds those that did.
+  void SetTiming(bool is_timing);
+
   // Any thread. Slices run in turn with messages; requests in the order they were asked. False once
   // the shard has ended: the slice never runs then.
   bool Ask(Slice slice);
@@ -64,6 +69,13 @@ class Shard final : public journal::Turn {
   void ReadOn(journal::Sequencer& sequencer);
   void ApplyFrame(const journal::Frame& frame, const journal::Sequencer& sequencer);
   bool RunSlice();
+  // Appends records of timers that are due. False if there were none, or no room for them.
+  bool FireDue(journal::Sequencer& sequencer);
+  // How long the thread may sleep.
+  std::optional<std::chrono::nanoseconds> UntilDue(const journal::Sequencer& sequencer) const;
+  std::optional<Time> DueFrom() const {
+    return is_timing_.load(std::memory_order_relaxed) ? engine_.timers().DueFrom() : std::nullopt;
+  }
   // Takes no more requests. False if there is one that must be answered first.
   bool Close();
   bool HasWork(const journal::Sequencer& sequencer) const {
@@ -78,6 +90,7 @@ class Shard final : public journal::Turn {
   Parker parker_;
   std::atomic<bool> is_stopping_{false};
   std::atomic<bool> has_requests_{false};
+  std::atomic<bool> is_timing_{false};
   // A lock, because requests come from several threads and are rare; held for a push or a pop.
   std::mutex requests_mutex_;
   std::deque<Slice> requests_;
@@ -87,6 +100,11 @@ class Shard final : public journal::Turn {
   // the thread that wakes. All that follows goes with it.
   std::mutex turn_;
   Engine engine_;
+  std::vector<journal::Record> due_;
+  // When the thread wakes by itself: whoever arms an earlier timer must wake it.
+  Time sleeps_until_ = Time::max();
+  // While timers that are due find no room.
+  std::chrono::steady_clock::time_point timers_held_until_;
   std::optional<journal::Cursor> cursor_;  // while it is behind
   journal::JournalPlace journal_end_;      // as it was when last asked for
   // By how much turns of others were longer than they should be, when the last one began, and from

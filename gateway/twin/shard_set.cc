@@ -1,5 +1,6 @@
 #include "gateway/twin/shard_set.h"
 
+#include <algorithm>
 #include <chrono>
 #include <latch>
 
@@ -10,13 +11,18 @@ constexpr std::chrono::microseconds kSliceMax{100};
 // Twins between two looks at the clock.
 constexpr size_t kScanStride = 16;
 
-TwinCopy Copy(const Twin& twin, size_t state_size) {
+TwinCopy Copy(const Twin& twin, const Timers& timers, size_t state_size) {
   TwinCopy copy{.id = std::string(twin.id()),
                 .state = {twin.state(), twin.state() + state_size},
                 .applied_lsn = twin.applied_lsn,
                 .last_telemetry = twin.last_telemetry,
-                .alerts = {}};
+                .alerts = {},
+                .timers = {}};
   if (twin.side() != nullptr) copy.alerts = twin.side()->alerts;
+  timers.ForEach(twin, [&](const Timer& timer) {
+    if (timer.is_of_model()) copy.timers.push_back(timer);
+  });
+  std::ranges::sort(copy.timers, {}, [](const Timer& timer) { return timer.name.number; });
   return copy;
 }
 
@@ -39,6 +45,19 @@ void ShardSet::Start(journal::Sequencer& sequencer) {
   for (const auto& shard : shards_) shard->Start(sequencer);
 }
 
+void ShardSet::SetTiming(bool is_timing) {
+  for (const auto& shard : shards_) shard->SetTiming(is_timing);
+}
+
+void ShardSet::ListensSince(std::optional<Time> since) {
+  for (const auto& shard : shards_) {
+    shard->Ask([since](Engine& engine) {
+      engine.ListensSince(since);
+      return true;
+    });
+  }
+}
+
 void ShardSet::DrainAndStop() {
   for (const auto& shard : shards_) shard->DrainAndStop();
 }
@@ -50,7 +69,7 @@ std::optional<TwinCopy> ShardSet::Get(uint16_t model, std::string_view id) {
   std::latch done(1);
   const bool is_asked = shards_[PartitionOf(hash) % shards_.size()]->Ask([&](Engine& engine) {
     if (const Twin* twin = engine.table(model).Find(hash, id)) {
-      copy = Copy(*twin, world_.models[model].model->state_size());
+      copy = Copy(*twin, engine.timers(), world_.models[model].model->state_size());
     }
     done.count_down();
     return true;
@@ -59,14 +78,14 @@ std::optional<TwinCopy> ShardSet::Get(uint16_t model, std::string_view id) {
   return copy;
 }
 
-void ShardSet::Scan(uint16_t model, const std::function<void(uint32_t shard, Twin& twin)>& visit) {
+void ShardSet::Scan(uint16_t model, const Visit& visit) {
   std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
     const bool is_asked = shards_[shard]->Ask([&, shard, slot = size_t{0}](Engine& engine) mutable {
       TwinTable& table = engine.table(model);
       const auto end = std::chrono::steady_clock::now() + kSliceMax;
       while (slot < table.slots()) {
-        if (Twin* twin = table.At(slot)) visit(shard, *twin);
+        if (Twin* twin = table.At(slot)) visit(shard, engine, *twin);
         if (++slot % kScanStride == 0 && std::chrono::steady_clock::now() > end) return false;
       }
       done.count_down();

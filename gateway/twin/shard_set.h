@@ -20,6 +20,7 @@ struct TwinCopy {
   Lsn applied_lsn = kNoLsn;
   Time last_telemetry = kNoTime;
   std::vector<Alert> alerts;
+  std::vector<Timer> timers;  // by their names' numbers
 };
 
 // All shards of the process.
@@ -30,7 +31,11 @@ class ShardSet {
   // For the sequencer.
   std::vector<journal::ShardInbox> inboxes();
   void Start(journal::Sequencer& sequencer);
-  // REQUIRES: nothing is appended any more.
+  // As Shard::SetTiming.
+  void SetTiming(bool is_timing);
+  // As Engine::ListensSince, of all; returns before they know.
+  void ListensSince(std::optional<Time> since);
+  // REQUIRES: nothing is appended any more, and no timer fires.
   void DrainAndStop();
 
   // The following wait for shard threads: not for threads that messages wait for. They throw
@@ -41,7 +46,8 @@ class ShardSet {
   // Calls `visit` for every twin of a model, on the shard threads, possibly several at once.
   // Returns when all were visited. `visit` must be quick: messages wait for a slice of about 100
   // us.
-  void Scan(uint16_t model, const std::function<void(uint32_t shard, Twin& twin)>& visit);
+  using Visit = std::function<void(uint32_t shard, Engine& engine, Twin& twin)>;
+  void Scan(uint16_t model, const Visit& visit);
 
   // As Shard::Ask.
   bool Ask(uint32_t shard, Shard::Slice slice) { return shards_[shard]->Ask(std::move(slice)); }

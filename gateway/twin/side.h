@@ -27,6 +27,7 @@ struct Alert {
 
 // What only some twins have; kept outside of the slot, so that the others do not pay for it.
 struct Side {
+  uint32_t timers = 0;  // see Twin::timers
   std::vector<Alert> alerts;
   std::vector<std::pair<uint16_t, Time>> seen;             // by routes beyond those in the header
   std::vector<std::pair<uint16_t, RepeatWindow>> repeats;  // by routes that name what repeats

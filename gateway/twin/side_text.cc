@@ -115,6 +115,32 @@ void WriteAlerts(const Side* side, std::string& out) {
   out += ']';
 }
 
+void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std::string& out) {
+  out.clear();
+  if (twin.timers() == Timers::kNone) return;
+  const auto name_of = [&](const Timer& timer) { return world.timer_names->TextOf(timer.name); };
+  absl::InlinedVector<Timer, 4> armed;
+  timers.ForEach(twin, [&](const Timer& timer) {
+    if (timer.is_of_model()) armed.push_back(timer);
+  });
+  std::ranges::sort(armed, {}, name_of);
+  for (const Timer& timer : armed) {
+    out += out.empty() ? '[' : ',';
+    out += R"({"name":)";
+    AppendJsonText(name_of(timer), out);
+    out += R"(,"due_us":)";
+    AppendNumber(Microseconds(timer.due), out);
+    out += R"(,"every_us":)";
+    AppendNumber(timer.every.count(), out);
+    out += R"(,"lsn":)";
+    AppendNumber(timer.cause.lsn, out);
+    out += R"(,"ordinal":)";
+    AppendNumber(timer.cause.ordinal, out);
+    out += '}';
+  }
+  if (!out.empty()) out += ']';
+}
+
 // Of each route: its name behind its size in two bytes; of the window its kind in one, its position
 // in eight, the number of its words in four, the words.
 void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& out) {
@@ -165,6 +191,30 @@ bool RestoreAlerts(std::string_view alerts, Twin& twin) {
       const uint32_t severity = restored.back().severity;
       if (severity < GEMEL_CRITICAL || severity > GEMEL_INFO) return false;
       restored.back().severities |= effects::SeverityBit(severity);
+    }
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+  return true;
+}
+
+bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Timers& timers,
+                   Twin& twin) {
+  if (text.empty()) return true;
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_array()) return false;
+  try {
+    for (const auto& from : json) {
+      const std::optional<Symbol> name =
+          world.timer_names->Intern(from.at("name").get_ref<const std::string&>());
+      const Timer timer{.name = name.value_or(Symbol{}),
+                        .due = Time{Duration{from.at("due_us").get<int64_t>()}},
+                        .every = Duration{from.at("every_us").get<int64_t>()},
+                        .cause = {from.at("lsn").get<Lsn>(), from.at("ordinal").get<uint32_t>()}};
+      const bool is_timer = timer.name.has_value() && timer.every >= Duration::zero() &&
+                            timers.Find(twin, timer.name) == Timers::kNone;
+      if (!is_timer) return false;
+      timers.Arm(twin, model, timer);
     }
   } catch (const nlohmann::json::exception&) {
     return false;

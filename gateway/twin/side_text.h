@@ -8,6 +8,7 @@
 
 #include "gateway/twin/side.h"
 #include "gateway/twin/table.h"
+#include "gateway/twin/timers.h"
 #include "gateway/twin/world.h"
 
 namespace gemel::twin {
@@ -19,6 +20,8 @@ namespace gemel::twin {
 void WriteSeen(const Twin& twin, const World& world, std::string& out);
 // JSON array of the active alerts; empty if there are none.
 void WriteAlerts(const Side* side, std::string& out);
+// JSON array of the armed timers by their names; empty if there are none.
+void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std::string& out);
 // The messages that would be repeats, by route.
 void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& out);
 
@@ -26,6 +29,8 @@ void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& 
 // if it is nothing that was written so.
 bool RestoreSeen(std::string_view seen, const World& world, Twin& twin);
 bool RestoreAlerts(std::string_view alerts, Twin& twin);
+bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Timers& timers,
+                   Twin& twin);
 bool RestoreRepeats(std::span<const std::byte> repeats, const World& world, Twin& twin);
 
 }  // namespace gemel::twin

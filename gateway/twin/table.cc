@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <memory>
 #include <new>
 
 #include "gateway/base/assert.h"
@@ -48,7 +49,25 @@ Twin::Twin(uint64_t key_hash, std::string_view id, uint32_t slot)
 }
 
 Twin::~Twin() {
+  delete side();
   if (id_size_ > kIdBytesInline) delete[] id_.far;
+}
+
+Side& Twin::MakeSide() {
+  if (!has_side()) {
+    auto side = std::make_unique<Side>();
+    side->timers = timers();
+    side_ = reinterpret_cast<uintptr_t>(side.release());
+  }
+  return *side();
+}
+
+void Twin::set_timers(uint32_t first) {
+  if (has_side()) {
+    side()->timers = first;
+  } else {
+    side_ = first == 0 ? 0 : uintptr_t{first} << 1 | 1;
+  }
 }
 
 Time& Twin::SeenBy(uint16_t route) {

@@ -42,27 +42,34 @@ class Twin {
     for (size_t i = 0; i < kRoutesInline; ++i) {
       if (routes_[i] != kNoRoute) visit(routes_[i], seen_[i]);
     }
-    if (side_ == nullptr) return;
-    for (const auto& [route, time] : side_->seen) visit(route, time);
+    if (!has_side()) return;
+    for (const auto& [route, time] : side()->seen) visit(route, time);
   }
 
-  Side* side() { return side_.get(); }
-  const Side* side() const { return side_.get(); }
-  Side& MakeSide() {
-    if (!side_) side_ = std::make_unique<Side>();
-    return *side_;
+  Side* side() { return has_side() ? reinterpret_cast<Side*>(side_) : nullptr; }
+  const Side* side() const { return has_side() ? reinterpret_cast<const Side*>(side_) : nullptr; }
+  Side& MakeSide();
+
+  // The first of a list that belongs to Timers.
+  uint32_t timers() const {
+    return has_side() ? side()->timers : static_cast<uint32_t>(side_ >> 1);
   }
+  void set_timers(uint32_t first);
 
   Lsn applied_lsn = kNoLsn;
   Time last_telemetry = kNoTime;  // record time
 
  private:
+  bool has_side() const { return side_ != 0 && side_ % 2 == 0; }
+
   // Two routes fit into the header; a model that more of them feed keeps the rest aside.
   static constexpr size_t kRoutesInline = 2;
   static constexpr uint16_t kNoRoute = UINT16_MAX;
 
   uint64_t key_hash_;
-  std::unique_ptr<Side> side_;
+  // Where the Side lies; without one the timers, shifted left, and a one, or zero without those.
+  // So a twin that has nothing but timers has no Side.
+  uintptr_t side_ = 0;
   Time seen_[kRoutesInline] = {kNoTime, kNoTime};
   uint16_t routes_[kRoutesInline] = {kNoRoute, kNoRoute};
   uint32_t slot_ : 24;  // so that the header keeps its size

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/base/limits.h"
 #include "gateway/base/symbols.h"
 #include "gateway/codec/field_map.h"
 #include "gateway/model/model.h"
@@ -38,6 +39,7 @@ struct Route {
   bool has_field_in_topic = false;  // {field}: intake has named the field that the scalar fills
   LatePolicy late = LatePolicy::kNewestWins;
   std::optional<route::Template> command;  // where replies go
+  Duration offline_after{0};               // of silence; zero: never
   uint32_t repeat_window = 0;              // 0: the route can't recognise a repeat
 };
 
@@ -48,6 +50,10 @@ struct World {
   Symbols* symbols = nullptr;
   std::string root = "gemel";       // of the topics that the gateway publishes
   uint64_t twins_max = UINT64_MAX;  // of one shard
+  uint32_t timers_per_twin_max = kTimersPerTwinMaxDefault;
+  // Interned like symbols, because a timer has no room for a text; theirs alone, so that devices
+  // can't use them up.
+  std::unique_ptr<Symbols> timer_names = std::make_unique<Symbols>();
 
   // The model that a route feeds.
   const ModelEntry& model_of(const Route& route) const { return models[route.model]; }

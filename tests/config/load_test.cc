@@ -57,7 +57,6 @@ TEST(LoadTest, DesignExampleLoadsAndNotesWhatHasNoEffect) {
               ElementsAre("aggregates is accepted, but has no effect in this version",
                           "queries is accepted, but has no effect in this version",
                           "routes[0].command_ack is accepted, but has no effect in this version",
-                          "routes[0].offline_after is accepted, but has no effect in this version",
                           "routes[0] names neither message_id nor sequence, so a message that the "
                           "broker sends twice is applied twice"));
 }
@@ -99,6 +98,7 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
       "name": "readings", "qos": 2, "payload": "cbor", "id": "^/device/serial", "trusted_source": true,
       "time": "/ts", "time_format": "us", "message_id": "^/id", "repeat_window": 500,
       "items": "", "command": "c/{id}", "command_ack": "a/{id}", "late": "drop",
+      "offline_after": "10m",
       "fields": {"oil_temp_c": {"at": "/t", "unit": "F"}, "speed_kmh": "/s~1x",
                  "is_on": {"at": "^/on", "values": {"ON": true, "1": 1, "x": "y", "f": 0.5,
                                                     "big": 18446744073709551615}}})"));
@@ -128,7 +128,8 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
                                   {.name = "speed_kmh", .at = "/s~1x", .unit = {}, .values = {}}},
                        .command = "c/{id}",
                        .command_ack = "a/{id}",
-                       .late = Late::kDrop};
+                       .late = Late::kDrop,
+                       .offline_after = 10min};
   ASSERT_EQ(config.routes.size(), 1u);
   EXPECT_EQ(config.routes[0], expected);
 }
@@ -138,7 +139,7 @@ TEST(LoadTest, TheOtherSectionsAreRead) {
       "root": "site/gemel", "shards": 64, "overload": "drop", "journal": {"path": "j"},
       "http": {"listen": "[::1]:0", "hosts": ["gateway.example", "192.0.2.7", "[2001:db8::7]"]},
       "log": {"level": "debug", "format": "json"},
-      "limits": {"payload_max": "1KiB", "twins_max": 10, "mailbox": "16KiB", "event_time_ahead": "90s"}})");
+      "limits": {"payload_max": "1KiB", "twins_max": 10, "timers_per_twin": 3, "mailbox": "16KiB", "event_time_ahead": "90s"}})");
   EXPECT_EQ(config.root, "site/gemel");
   EXPECT_EQ(config.shards, 64u);
   EXPECT_EQ(config.overload, Overload::kDrop);
@@ -146,9 +147,11 @@ TEST(LoadTest, TheOtherSectionsAreRead) {
   EXPECT_EQ(config.http.listen, (Endpoint{.host = "::1", .port = 0}));
   EXPECT_THAT(config.http.hosts, ElementsAre("gateway.example", "192.0.2.7", "2001:db8::7"));
   EXPECT_EQ(config.log, (Log{.level = LogLevel::kDebug, .format = LogFormat::kJson}));
-  EXPECT_EQ(
-      config.limits,
-      (Limits{.payload_max = 1024, .twins_max = 10, .mailbox = 16'384, .event_time_ahead = 90s}));
+  EXPECT_EQ(config.limits, (Limits{.payload_max = 1024,
+                                   .twins_max = 10,
+                                   .timers_per_twin = 3,
+                                   .mailbox = 16'384,
+                                   .event_time_ahead = 90s}));
 }
 
 TEST(LoadTest, RepeatWindowDefaultsToReceiveMaximum) {

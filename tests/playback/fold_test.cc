@@ -127,6 +127,84 @@ TEST_F(FoldTest, FromABaseTwinsAndEffectsAreThoseOfTheGatewayWhateverTheShards) 
   }
 }
 
+TEST_F(FoldTest, TimersThatFiredAreFoldedAsTheyFiredWhateverTheShards) {
+  std::vector<std::string> live;
+  {
+    Life life(folder_.path(), {.shards = 3, .is_timing = true});
+    ASSERT_TRUE(life.Start().ok());
+    life.site.AppendAll(store::TimedLines(random_, 1'000));
+    life.Lines();
+    ASSERT_TRUE(life.Save().ok());
+    life.CopyTo(base());
+    life.site.AppendAll(store::TimedLines(random_, 1'000));
+    live = life.Lines();
+    EXPECT_GT(life.site.fired(), 500u);
+  }
+  for (const bool has_base : {false, true}) {
+    for (const uint32_t shards : kShardCounts) {
+      const Folded folded = FoldOf(
+          {.base = has_base ? base() : std::filesystem::path(), .journal = journal()}, shards);
+      ASSERT_TRUE(folded.status.ok()) << folded.status.message();
+      EXPECT_EQ(folded.lines, live) << shards << " shards";
+    }
+  }
+}
+
+// Rows without a journal: time is theirs.
+TEST_F(FoldTest, InVirtualTimeTimersFireAtTheirMomentsWhateverTheShards) {
+  const std::vector<Line> lines = store::TimedLines(random_, 400);
+  std::vector<std::string> first;
+  std::vector<std::string> first_effects;
+  for (const uint32_t shards : kShardCounts) {
+    FoldWorld world;
+    Fold fold(world.probes.world, shards);
+    fold.Start();
+    Time now = twin::kStart;
+    for (const Line& line : lines) {
+      now += line.wait;
+      fold.AdvanceTo(now);
+      journal::Record record{.kind = line.is_deletion ? journal::RecordKind::kTwinDeleted
+                                                      : journal::RecordKind::kTelemetry,
+                             .key_hash = HashKey("probe", line.id),
+                             .id = line.id,
+                             .payload = line.json};
+      ASSERT_EQ(fold.sequencer().Append({&record, 1}), journal::Sequencer::Outcome::kAppended);
+    }
+    fold.FireDue();
+    fold.Await();
+    const std::vector<std::string> twins = fold.TwinLines();
+    const std::vector<std::string> effects = TextsOf(fold.TakeEffects());
+    if (first.empty()) {
+      first = twins;
+      first_effects = effects;
+      EXPECT_GT(effects.size(), 20u);
+    }
+    EXPECT_EQ(twins, first) << shards << " shards";
+    EXPECT_EQ(effects, first_effects) << shards << " shards";
+  }
+}
+
+TEST_F(FoldTest, AtAMomentWhatComesFromOutsideIsBeforeTheTimers) {
+  FoldWorld world;
+  Fold fold(world.probes.world, 2);
+  fold.Start();
+  const auto say = [&](std::string_view id, std::string_view order, Time at) {
+    fold.AdvanceTo(at);
+    const std::string json = fmt::format(R"({{"order": "{}"}})", order);
+    journal::Record record{.key_hash = HashKey("probe", id), .id = id, .payload = json};
+    ASSERT_EQ(fold.sequencer().Append({&record, 1}), journal::Sequencer::Outcome::kAppended);
+  };
+  using std::chrono::seconds;
+  say("late", "alarm", twin::kStart);
+  say("early", "alarm", twin::kStart);
+  say("early", "disarm", twin::kStart + seconds(10));
+  say("late", "disarm", twin::kStart + seconds(10) + Duration(1));
+  fold.FireDue();
+  fold.Await();
+  EXPECT_THAT(fold.TwinLines(),
+              testing::ElementsAre(HasSubstr(R"("fired":0)"), HasSubstr(R"("fired":1)")));
+}
+
 TEST_F(FoldTest, TheBaseAloneGivesTheTwinsThatWereSaved) {
   std::vector<std::string> saved;
   {

@@ -59,9 +59,9 @@ class Life {
     site.Twins();  // waits
     std::map<std::string, std::string> by_id;
     std::mutex mutex;
-    site.shards().Scan(0, [&](uint32_t, twin::Twin& twin) {
+    site.shards().Scan(0, [&](uint32_t, const twin::Engine& engine, const twin::Twin& twin) {
       store::TwinBatch batch;
-      batch.Add(twin, site.probes.model().state_size(), site.probes.world);
+      batch.Add(twin, site.probes.model().state_size(), engine);
       std::string line;
       batch.ForEach(site.probes.model().state_size(), [&](const store::CopiedTwin& copied) {
         AppendTwinLine(copied, site.probes.world, 0, line);

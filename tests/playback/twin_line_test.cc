@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/playback/collector.h"
 #include "gateway/sdk/model.hpp"
 #include "gateway/twin/table.h"
 #include "tests/twin/lab.h"
@@ -86,11 +87,12 @@ class TwinLineTest : public ::testing::Test {
   // Of a new twin, once `change` has been at it.
   template <typename Change>
   std::string LineOf(const Change& change, std::string_view id = "t-1") {
-    twin::TwinTable table(*world_.models[0].model);
-    twin::Twin& twin = table.Create(HashKey("typed", id), id);
+    Collector collector(world_);
+    twin::Engine engine(world_, collector);
+    twin::Twin& twin = engine.Restore(0, HashKey("typed", id), id);
     change(twin, *reinterpret_cast<Typed::State*>(twin.state()));
     store::TwinBatch batch;
-    batch.Add(twin, sizeof(Typed::State), world_);
+    batch.Add(twin, sizeof(Typed::State), engine);
     std::string line;
     batch.ForEach(sizeof(Typed::State), [&](const store::CopiedTwin& copied) {
       AppendTwinLine(copied, world_, 0, line);
@@ -116,7 +118,7 @@ TEST_F(TwinLineTest, ANewTwinHasEveryFieldAndNothingElse) {
             R"({"model":"typed","id":"t-1","lsn":"0","telemetry_us":null,"state":{"number":null,)"
             R"("integer":null,"truth":null,"time":null,"symbol":null,"text":null,"own_number":0,)"
             R"("own_integer":0,"own_time":null,"own_symbol":null,"own_text":null,"mode":"idle",)"
-            R"("own_truth":false},"at_us":{},"seen_us":{},"alerts":[],"repeats":""})");
+            R"("own_truth":false},"at_us":{},"seen_us":{},"alerts":[],"timers":[],"repeats":""})");
 }
 
 TEST_F(TwinLineTest, NothingIsRoundedOrLeftOut) {

@@ -91,6 +91,20 @@ TEST_F(WhyTest, TellsTheRecordThatRaisedItWhatWasBeforeAndWhatCameOfIt) {
   EXPECT_TRUE(Told(raised[3])["since"]["cleared_ms"].is_null()) << "it is active";
 }
 
+TEST_F(WhyTest, AnAlertThatATimerRaisedIsToldFromTheMessageThatArmedIt) {
+  Life life(folder_.path(), {.is_timing = true});
+  ASSERT_TRUE(life.Start().ok());
+  life.site.AppendAll(
+      {{.json = R"({"a": 5, "order": "alarm"})"}, {.id = "y", .wait = std::chrono::seconds(10)}});
+  const ordered_json story = Told(Raised(life).at(0));
+  EXPECT_EQ(story["record"]["timer"], "alarm");
+  EXPECT_EQ(story["record"]["route"], "");
+  EXPECT_EQ(story["state_after"]["fired"], 1);
+  ASSERT_THAT(story["before"], SizeIs(1));
+  EXPECT_EQ(story["before"][0]["payload"], R"({"a": 5, "order": "alarm"})");
+  EXPECT_TRUE(story["before"][0]["timer"].is_null());
+}
+
 TEST_F(WhyTest, FirstMessageOfATwinHasNoStateBefore) {
   Life life(folder_.path());
   ASSERT_TRUE(life.Start().ok());

@@ -4,7 +4,9 @@
 usage: bus_truth.py CAPMETRO_BUS_FOLDER
 
 Prints one JSON object: rows, late (rows older than one already seen of their vehicle, in file order) and last, the
-newest report of each vehicle by its own time; among equal times the later row counts.
+newest report of each vehicle by its own time; among equal times the later row counts. And silence, in the order of time:
+gaps, how often a vehicle reported again after more than ten minutes, and gone, how many had been silent for more than
+that when the last report of all came.
 """
 import csv
 import datetime
@@ -14,13 +16,27 @@ import os
 import sys
 
 
+SILENCE_MS = 10 * 60 * 1000
+
+
+def silence(times):
+    end = max(max(of_one) for of_one in times.values())
+    gaps = gone = 0
+    for of_one in times.values():
+        of_one.sort()
+        gaps += sum(after - before > SILENCE_MS for before, after in zip(of_one, of_one[1:]))
+        gone += end - of_one[-1] > SILENCE_MS
+    return {"gaps": gaps, "gone": gone}
+
+
 def main():
-    last, late, rows = {}, 0, 0
+    last, late, rows, times = {}, 0, 0, {}
     path = os.path.join(sys.argv[1], "vehicle_positions_2016-11-24.csv.gz")
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             rows += 1
             time_ms = round(datetime.datetime.fromisoformat(row["timestamp"]).timestamp() * 1000)
+            times.setdefault(row["vehicle_id"], []).append(time_ms)
             known = last.get(row["vehicle_id"])
             if known and time_ms < known["reported_ms"]:
                 late += 1
@@ -32,7 +48,7 @@ def main():
                 "route_id": row["route_id"],
                 "reported_ms": time_ms,
             }
-    json.dump({"rows": rows, "late": late, "last": last}, sys.stdout)
+    json.dump({"rows": rows, "late": late, "last": last, "silence": silence(times)}, sys.stdout)
 
 
 main()

@@ -26,14 +26,20 @@ struct Fatal {
 
   explicit Fatal(const Setup& setup) { static_cast<void>(setup); }
 
-  void on_telemetry(State& state, const Message& message, Context& context) const {
+  void on_timer(State& state, std::string_view name, Context& context) const {
+    static_cast<void>(state);
     static_cast<void>(context);
+    if (name == "abort") std::abort();
+  }
+
+  void on_telemetry(State& state, const Message& message, Context& context) const {
     const std::string_view note =
         message.has(state.note) ? state.note.value().view() : std::string_view();
     if (note == "segv") WriteTo(nullptr);
     if (note == "abort") std::abort();
     if (note == "exit") std::exit(0);
     if (note == "recurse") Recurse(1);
+    if (note == "timer") context.set_timer("abort", std::chrono::milliseconds(1));
     ++state.counted;
     state.sum += message.get<int64_t>("n");
   }

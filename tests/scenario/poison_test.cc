@@ -118,6 +118,25 @@ TEST_P(PoisonTest, CostsTwoCrashedStartsThenAllOthersCount) {
 INSTANTIATE_TEST_SUITE_P(Each, PoisonTest, ::testing::Values("segv", "abort", "exit", "recurse"),
                          [](const auto& input) { return std::string(input.param); });
 
+TEST_F(PoisonTest, ATimerThatEndsTheProcessIsToldToTheModelTwiceAndNoMore) {
+  configuration_["routes"][0]["message_id"] = "/n";
+  GatewayProcess gateway(broker_, configuration_);
+  ASSERT_TRUE(gateway.Start()) << gateway.errors();
+  Publish("timer");
+  ASSERT_TRUE(gateway.AwaitEnd(support::kPatience)) << "the first crash";
+  EXPECT_EQ(StartUntilReady(gateway), 1) << "crashed starts after the first one";
+  EXPECT_TRUE(gateway.AwaitMetric(R"(gemel_messages_refused_total{reason="model_crashed"})", 1));
+  EXPECT_TRUE(gateway.AwaitMetric(R"(gemel_messages_applied_total{model="fatal"})", kMessages));
+  for (int start = 0; start < 2; ++start) {
+    const auto twin =
+        gateway.Get("/api/v1/twins/fatal/d" + std::to_string(kPoison % kDevices)).Json();
+    EXPECT_EQ(twin["timers"], nlohmann::json::array()) << "it is over";
+    gateway.Kill();
+    EXPECT_EQ(StartUntilReady(gateway), 0) << gateway.errors();
+  }
+  EXPECT_EQ(gateway.Stop(), 0) << gateway.errors();
+}
+
 // Whether the first crash comes before the broker hears that the message is safe is chance; if it
 // does the message comes again, and nothing on this route can recognise it.
 TEST_F(PoisonTest, SentAgainByTheBrokerItIsRefusedOnARouteWithoutAMessageId) {

@@ -278,6 +278,35 @@ TEST_F(RowsTest, ABusDayComesToWhatItComesToThroughABroker) {
   }
 }
 
+TEST_F(RowsTest, ABusIsOfflineWhenItIsSilentForTenMinutesAndNoLongerThanThat) {
+  const auto data = support::DataSet("capmetro_bus");
+  if (!data) GTEST_SKIP() << support::kNoData;
+  Process process({"python3", GEMEL_SOURCE_DIR "/tests/scenario/bus_truth.py", data->string()});
+  const auto text = process.ReadLine();
+  ASSERT_TRUE(text) << process.errors();
+  const json truth = json::parse(*text)["silence"];
+  const auto twins =
+      TwinsOf(*data / "vehicle_positions_2016-11-24.csv.gz", "capmetro_bus", {"--sort"}, 0);
+  std::map<std::string, int> changes;
+  for (const json& effect : ObjectsOf(folder_ / "1/effects.jsonl")) {
+    if (effect["kind"] != "alert" || effect["payload"].is_null()) continue;
+    if (effect["payload"]["code"] != "offline") continue;
+    ++changes[effect["payload"]["status"].get<std::string>()];
+    EXPECT_EQ(effect["payload"]["properties"]["offline_after_s"], 600);
+  }
+  const int gaps = truth["gaps"];
+  const int gone = truth["gone"];
+  EXPECT_EQ(gaps, 45);
+  EXPECT_EQ(gone, 150);
+  EXPECT_EQ(changes["active_unacked"], gaps + gone);
+  EXPECT_EQ(changes["cleared_unacked"], gaps);
+  const auto is_offline = [](const auto& twin) {
+    return std::ranges::any_of(twin.second["alerts"],
+                               [](const json& alert) { return alert["code"] == "offline"; });
+  };
+  EXPECT_EQ(std::ranges::count_if(twins, is_offline), gone);
+}
+
 TEST_F(RowsTest, RowsOfAMapWithoutTimesAreTaken) {
   std::ofstream(folder_ / "rows.jsonl") << R"({"id": "d1", "n": 5, "t": 1700000000000})" << '\n';
   std::ofstream(folder_ / "map.json") << R"({"topic": "scenario/wa/{/id}/in", "qos": 1})";

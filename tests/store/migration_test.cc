@@ -3,11 +3,15 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "gateway/sdk/model.hpp"
+#include "gateway/sqlite/database.h"
 #include "gateway/store/store.h"
 #include "tests/support/temp_dir.h"
 #include "tests/twin/lab.h"
@@ -171,6 +175,75 @@ TEST_F(MigrationTest, AChangeThatNoRuleFitsIsRefusedAndNamesTheField) {
   EXPECT_EQ(status.code(), Code::kInvalid);
   EXPECT_THAT(status.message(), testing::HasSubstr("model meter: field litres was saved as int64 "
                                                    "and is bool now"));
+}
+
+// Writes checksums of rows as they are now; their sum.
+int64_t SignRows(sqlite::Database& database, const std::string& table, const std::string& key) {
+  auto select = database.Prepare("SELECT * FROM " + table);
+  std::string parameters = "?1";
+  for (int i = 2; i <= select->columns(); ++i) parameters += ", ?" + std::to_string(i);
+  auto scratch = database.Prepare("SELECT " + parameters);
+  std::vector<std::pair<std::string, int64_t>> signatures;
+  int64_t sum = 0;
+  while (*select->Step()) {
+    RowWriter writer;
+    writer.Begin(*scratch, table);
+    for (int i = key == "gemel_row" ? 1 : 0; i + 1 < select->columns(); ++i) {
+      switch (select->type(i)) {
+        case sqlite::Type::kNull:
+          writer.AddNull();
+          break;
+        case sqlite::Type::kInteger:
+          writer.Add(select->integer(i));
+          break;
+        case sqlite::Type::kReal:
+          writer.Add(select->real(i));
+          break;
+        case sqlite::Type::kText:
+          writer.Add(select->text(i));
+          break;
+        case sqlite::Type::kBlob:
+          writer.AddBlob(select->blob(i));
+          break;
+      }
+    }
+    signatures.emplace_back(select->text(0), writer.Finish());
+    sum += signatures.back().second;
+    scratch->Reset();
+  }
+  for (const auto& [row, checksum] : signatures) {
+    EXPECT_TRUE(database
+                    .Run(fmt::format("UPDATE {} SET gemel_crc = {} WHERE {} = '{}'", table,
+                                     checksum, key, row))
+                    .ok());
+  }
+  return sum;
+}
+
+TEST_F(MigrationTest, ATableOfVersion2HasNoTimersAndGetsRoomForThem) {
+  {
+    auto database =
+        sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadWrite);
+    ASSERT_TRUE(database.ok()) << database.status().message();
+    ASSERT_TRUE(database->Run("ALTER TABLE meter DROP COLUMN gemel_timers").ok());
+    const int64_t sum = SignRows(*database, "meter", "gemel_row");
+    ASSERT_TRUE(database
+                    ->Run(fmt::format("UPDATE gemel_tables SET checksums = {} WHERE name = 'meter';"
+                                      "PRAGMA user_version = 2",
+                                      sum))
+                    .ok());
+    SignRows(*database, "gemel_tables", "name");
+  }
+  for (uint64_t epoch = 2; epoch < 4; ++epoch) {
+    VersionedSite<First> first(folder_.path(), epoch);
+    const Status status = first.Restore();
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(first.Find("m1").litres.value(), 7);
+    ASSERT_TRUE(first.Save().ok());
+    auto database = sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadOnly);
+    EXPECT_EQ(*database->Integer("SELECT count(*) FROM meter WHERE gemel_timers IS NULL"), 2);
+    EXPECT_EQ(*database->Integer("PRAGMA user_version"), 3);
+  }
 }
 
 TEST_F(MigrationTest, TheSameTableComesBackAsItWas) {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,6 +20,7 @@
 #include "gateway/journal/skipped.h"
 #include "gateway/store/recovery.h"
 #include "gateway/twin/shard_set.h"
+#include "gateway/twin/side_text.h"
 #include "tests/twin/lab.h"
 
 namespace gemel::store {
@@ -32,7 +35,24 @@ struct Line {
   std::string line = "l1";
   std::optional<uint64_t> message_id;
   bool is_deletion = false;
+  Duration wait = std::chrono::milliseconds(1);  // before it
 };
+
+// Messages that have timers set, replaced, cancelled, recurring and failing, and the time that lets
+// them fire.
+inline std::vector<Line> TimedLines(std::mt19937_64& random, size_t count) {
+  constexpr const char* kOrders[] = {"alarm", "tick",    "disarm",      "bomb",  "chain",
+                                     "call",  "at_once", "alarm clear", "throw", "armed"};
+  std::vector<Line> lines;
+  for (size_t i = 0; i < count; ++i) {
+    lines.push_back({.id = "device-" + std::to_string(random() % 30),
+                     .json = fmt::format(R"({{"a": {}, "order": "{}"}})", random() % 100,
+                                         kOrders[random() % std::size(kOrders)]),
+                     .is_deletion = random() % 50 == 0,
+                     .wait = std::chrono::milliseconds(random() % 1'000)});
+  }
+  return lines;
+}
 
 struct SiteOptions {
   uint64_t epoch = 1;
@@ -40,6 +60,7 @@ struct SiteOptions {
   size_t mailbox_bytes = 64 * 1'024;
   uint64_t segment_bytes = 64 * 1'024;
   journal::Attempts* attempts = nullptr;
+  bool is_timing = false;
 };
 
 // One process of a gateway as far as its twins go: shards that run, and effects that a sink keeps.
@@ -81,11 +102,13 @@ class Site {
     journal_ = *std::move(journal);
     sequencer_.Attach(*journal_, catalog, recovered->last);
     held = gate_.Open(sequencer_.Now());
+    shards_.SetTiming(options_.is_timing);
     return *recovered;
   }
 
-  // Every message is a millisecond later than the one before.
   void Append(const Line& line) {
+    clock.Advance(line.wait - std::chrono::milliseconds(1));
+    if (options_.is_timing) TakeTurns();  // so that timers fire between messages
     const auto region = static_cast<uint16_t>(probes.model().FieldIndex("region").value());
     const journal::RecordSymbol symbol{region, 0, probes.symbols.Intern(line.region)->number};
     const journal::RecordCapture capture{
@@ -137,9 +160,9 @@ class Site {
     Await();
     std::vector<std::string> told;
     std::mutex mutex;
-    shards_.Scan(0, [&](uint32_t, twin::Twin& twin) {
+    shards_.Scan(0, [&](uint32_t, const twin::Engine& engine, const twin::Twin& twin) {
       const std::lock_guard lock(mutex);
-      told.push_back(Told(twin));
+      told.push_back(Told(twin) + TimersOf(twin, engine));
     });
     std::ranges::sort(told);
     return told;
@@ -150,6 +173,12 @@ class Site {
     std::vector<twin::Kept> kept = sink.Take();
     std::ranges::stable_sort(kept, {}, [](const twin::Kept& one) { return one.id.lsn; });
     return kept;
+  }
+  uint64_t fired() const {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < shards_.size(); ++i)
+      sum += shards_[i].engine().stats(0).timers_fired.value();
+    return sum;
   }
   uint64_t repeated() const {
     uint64_t sum = 0;
@@ -165,7 +194,9 @@ class Site {
   uint64_t held = 0;  // effects that were let through when the gate was opened
 
  private:
+  // A millisecond later than the last one.
   void Put(journal::Record record) {
+    shards_.SetTiming(options_.is_timing);
     clock.Advance(std::chrono::milliseconds(1));
     auto outcome = journal::Sequencer::Outcome::kFull;
     while ((outcome = sequencer_.Append({&record, 1})) == journal::Sequencer::Outcome::kFull) {
@@ -173,8 +204,20 @@ class Site {
     }
     EXPECT_EQ(outcome, journal::Sequencer::Outcome::kAppended);
   }
+  void TakeTurns() {
+    shards_.Scan(0, [](uint32_t, const twin::Engine&, const twin::Twin&) {});
+  }
   void Await() {
+    // What is due has its turn; then no timer fires before the next message.
+    TakeTurns();
+    shards_.SetTiming(false);
+    TakeTurns();
     while (sequencer_.lag() > 0) sequencer_.WaitForRoom(std::chrono::milliseconds(10));
+  }
+  static std::string TimersOf(const twin::Twin& twin, const twin::Engine& engine) {
+    std::string timers;
+    twin::WriteTimers(twin, engine.timers(), engine.world(), timers);
+    return timers.empty() ? timers : " timers=" + timers;
   }
   std::string Told(const twin::Twin& twin) const {
     std::string text = fmt::format("{} lsn={:x} at={}", twin.id(), twin.applied_lsn,

@@ -81,6 +81,31 @@ class StoreTest : public ::testing::Test {
   support::TempDir folder_;
 };
 
+TEST_F(StoreTest, TimersThatWereSavedAndThoseThatFiredAfterItAreThereAgain) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  uint64_t epoch = 1;
+  std::vector<std::string> twins;
+  for (const uint32_t shards : {1U, 2U, 7U, 3U}) {
+    StoredSite next(folder_.path(), {.epoch = epoch++, .shards = shards, .is_timing = true});
+    next.site.clock.Advance(std::chrono::hours(epoch));  // no start is before the last one's end
+    const Status status = next.Start();
+    ASSERT_TRUE(status.ok()) << status.message();
+    for (const Line& line : TimedLines(random, 600)) {
+      next.site.Append(line);
+      if (random() % 200 == 0) {
+        ASSERT_TRUE(next.Save().ok());
+      }
+    }
+    EXPECT_GT(next.site.fired(), 100u);
+    twins = next.site.Twins();
+    StoredSite reader(folder_.path(), {.epoch = epoch++, .shards = 2});
+    ASSERT_TRUE(reader.Start().ok());
+    EXPECT_EQ(reader.site.Twins(), twins);
+  }
+}
+
 TEST_F(StoreTest, WhatWasSavedAndWhatCameAfterItIsThereAgain) {
   const std::vector<Line> lines = Lines(1, 2'000);
   const auto middle = lines.begin() + 1'200;

@@ -8,6 +8,7 @@
 
 #include "gateway/base/limits.h"
 #include "gateway/sdk/arguments.hpp"
+#include "tests/twin/lab.h"
 
 namespace gemel::twin {
 namespace {
@@ -29,16 +30,18 @@ class CallTest : public ::testing::Test {
   bool IsActive(std::string_view code) { return host().is_active(context(), ToText(code)) != 0; }
   std::vector<Intent> Intents() { return {call_.begin(), call_.end()}; }
 
-  Symbols symbols_;
-  Side side_;
-  Call::Subject subject_{.model = "truck",
-                         .id = "42",
-                         .key_hash = HashKey("truck", "42"),
+  ProbeWorld probes_;
+  Symbols& symbols_ = probes_.symbols;
+  Twin twin_{HashKey("truck", "42"), "42", 0};
+  Timers timers_;
+  Side& side_ = twin_.MakeSide();
+  Call::Subject subject_{.model = &probes_.model(),
+                         .twin = &twin_,
+                         .timers = &timers_,
                          .lsn = MakeLsn(1, 1),
                          .now = Time{Duration{99}},
-                         .can_reply = true,
-                         .side = &side_};
-  Call call_{symbols_};
+                         .can_reply = true};
+  Call call_{probes_.world};
 };
 
 TEST_F(CallTest, TheModelSeesRecordTimeAndId) {
@@ -58,7 +61,7 @@ TEST_F(CallTest, IntentsAreKeptInOrder) {
   EXPECT_EQ(intents[0].kind, Intent::Kind::kReply);
   EXPECT_EQ(intents[0].name, "rest");
   EXPECT_EQ(intents[0].arguments, R"({"minutes":30})");
-  EXPECT_EQ(intents[0].expires_us, 5);
+  EXPECT_EQ(intents[0].after, Duration(5));
   EXPECT_EQ(intents[1].kind, Intent::Kind::kRaise);
   EXPECT_EQ(intents[1].severity, uint32_t{GEMEL_MAJOR});
   EXPECT_EQ(intents[1].message, "hot");
@@ -166,7 +169,8 @@ TEST_F(CallTest, AnAlertsMessageIsCutAtACharacter) {
 
 TEST_F(CallTest, RandomnessIsTheSameForTheSameTwinAndRecord) {
   const auto draw = [&](std::string_view id, uint64_t counter) {
-    subject_.key_hash = HashKey("truck", id);
+    const Twin twin(HashKey("truck", id), id, 0);
+    subject_.twin = &twin;
     subject_.lsn = MakeLsn(1, counter);
     Begin();
     std::vector<uint64_t> numbers(4);

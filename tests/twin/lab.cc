@@ -1,5 +1,6 @@
 #include "tests/twin/lab.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -77,6 +78,45 @@ std::vector<uint64_t> Encoded(const journal::Record& record) {
   return bytes;
 }
 
+Lsn Lab::NextLsn() {
+  ++records;
+  return MakeLsn(1, static_cast<uint64_t>(records + fired));
+}
+
+size_t Lab::Wait(Duration duration) {
+  const Time end = now() + duration;
+  size_t count = 0;
+  while (engine.timers().DueFrom().value_or(Time::max()) <= end) {
+    waited += std::max(Duration::zero(), *engine.timers().DueFrom() - now());
+    auto due = engine.TakeAllDue(now());
+    std::ranges::sort(due, FiresBefore);
+    for (const journal::OwnedRecord& one : due) ApplyDue(one, one.view().kind);
+    count += due.size();
+  }
+  waited += end - now();
+  return count;
+}
+
+Lsn Lab::ApplyDue(const journal::OwnedRecord& due, journal::RecordKind kind) {
+  ++fired;
+  journal::Record record = due.view();
+  record.kind = kind;
+  record.lsn = MakeLsn(1, static_cast<uint64_t>(records + fired));
+  record.record_time = now();
+  const std::vector<uint64_t> bytes = Encoded(record);
+  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  return record.lsn;
+}
+
+std::map<std::string, double> Lab::Timers(std::string_view id) {
+  std::map<std::string, double> timers;
+  engine.timers().ForEach(*Find(id), [&](const Timer& timer) {
+    timers[std::string(probes.world.timer_names->TextOf(timer.name))] =
+        ToSeconds(timer.due - now());
+  });
+  return timers;
+}
+
 Lsn Lab::Say(const Said& said) {
   const auto field = [&](std::string_view name) {
     return static_cast<uint16_t>(probes.model().FieldIndex(name).value());
@@ -85,7 +125,7 @@ Lsn Lab::Say(const Said& said) {
                                      static_cast<uint16_t>(said.region.empty() ? 1 : 0),
                                      probes.symbols.Intern(said.region).value().number};
   const journal::RecordCapture line{field("line"), said.line};
-  journal::Record record{.lsn = MakeLsn(1, static_cast<uint64_t>(++records)),
+  journal::Record record{.lsn = NextLsn(),
                          .route = said.route,
                          .key_hash = HashKey("probe", said.id),
                          .record_time = now(),
@@ -100,7 +140,7 @@ Lsn Lab::Say(const Said& said) {
 }
 
 Lsn Lab::Delete(std::string_view id) {
-  const journal::Record record{.lsn = MakeLsn(1, static_cast<uint64_t>(++records)),
+  const journal::Record record{.lsn = NextLsn(),
                                .kind = journal::RecordKind::kTwinDeleted,
                                .key_hash = HashKey("probe", id),
                                .record_time = now(),

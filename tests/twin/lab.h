@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -79,6 +80,13 @@ class Lab {
   // Both return the record's LSN.
   Lsn Say(const Said& said);
   Lsn Delete(std::string_view id);
+  // Moves time on; timers that are due by then fire, each at its time. How many records that were.
+  size_t Wait(Duration duration);
+  // A timer's record, as a journal holds it.
+  Lsn ApplyDue(const journal::OwnedRecord& due,
+               journal::RecordKind kind = journal::RecordKind::kTimer);
+  // The names of the twin's timers with when they are due, in seconds from now on.
+  std::map<std::string, double> Timers(std::string_view id);
 
   Twin* Find(std::string_view id);
   // Value of a field as JSON text; "" if there is no such twin.
@@ -88,12 +96,16 @@ class Lab {
   uint64_t refused(Refusal reason) const {
     return engine.refused()[static_cast<size_t>(reason)].value();
   }
-  Time now() const { return kStart + std::chrono::seconds(records); }
+  Time now() const { return kStart + std::chrono::seconds(records) + waited; }
 
   ProbeWorld probes;
   KeptSink sink;
   Engine engine{probes.world, sink};
-  int64_t records = 0;
+  Lsn NextLsn();
+
+  int64_t records = 0;  // of messages: each takes a second
+  int64_t fired = 0;
+  Duration waited{0};
 };
 
 }  // namespace gemel::twin

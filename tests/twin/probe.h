@@ -25,6 +25,7 @@ struct Probe {
     int64_t late = 0;
     int64_t drawn = 0;
     int64_t active = 0;
+    int64_t fired = 0;
     bool is_ready = false;
   };
   static constexpr const char* kName = "probe";
@@ -44,6 +45,7 @@ struct Probe {
         computed(&State::late, "late", "", "Late ones of them."),
         computed(&State::drawn, "drawn", "", "The last random number."),
         computed(&State::active, "active", "", "Whether the alert was active."),
+        computed(&State::fired, "fired", "", "Calls of on_timer."),
         computed(&State::is_ready, "is_ready", "", "Whether on_init was called."),
     };
     return kFields;
@@ -67,7 +69,27 @@ struct Probe {
     }
   }
 
+  void on_timer(State& state, std::string_view name, Context& context) const {
+    ++state.fired;
+    if (name == "alarm") Do("raise", state, context);
+    if (name == "call") Do("reply", state, context);
+    if (name == "bomb") throw std::runtime_error("the bomb went off");
+    if (name == "chain") context.set_timer("alarm", std::chrono::seconds(1));
+  }
+
  private:
+  static void Time(std::string_view word, State& state, Context& context) {
+    using std::chrono::seconds;
+    for (const char* name : {"alarm", "call", "bomb", "chain", "other"}) {
+      if (word == name) context.set_timer(name, seconds(10));
+    }
+    if (word == "tick") context.set_timer("tick", seconds(5), seconds(5));
+    if (word == "at_once") context.set_timer("alarm", seconds(0));
+    if (word == "never") context.set_timer("alarm", seconds(-1));
+    if (word == "bad_timer") context.set_timer("Alarm!", seconds(1));
+    if (word == "disarm") context.cancel_timer("alarm");
+    if (word == "armed") state.active = context.has_timer("alarm") ? 1 : 0;
+  }
   static void Do(std::string_view word, State& state, Context& context) {
     if (word == "throw") throw std::runtime_error("told to throw");
     if (word == "throw_int") throw 7;
@@ -78,10 +100,13 @@ struct Probe {
     if (word == "minor") Raise(Severity::kMinor, state, context);
     if (word == "clear") context.clear("hot");
     if (word == "look") state.active = context.is_active("hot") ? 1 : 0;
+    if (word == "raise_offline") context.raise(Severity::kMajor, "offline", "x");
+    if (word == "clear_offline") context.clear("offline");
     if (word == "bad_code") context.raise(Severity::kMajor, "Too Hot", "x");
     if (word == "long") context.raise(Severity::kInfo, "long", "x" + Euros());
     if (word == "fill") Raises(kEffectsPerRecordMax, context);
     if (word == "flood") Raises(kEffectsPerRecordMax + 1, context);
+    Time(word, state, context);
   }
   static void Raise(Severity severity, const State& state, Context& context) {
     context.raise(severity, "hot", "a is high", {{"a", state.a}});

@@ -155,7 +155,7 @@ TEST(ShardSetTest, GetAndScanSeeWholeTwinsWhileMessagesFlow) {
     EXPECT_TRUE(!copy || copy->id == "d7");
     std::mutex mutex;
     std::map<std::string, double> seen;
-    fleet.shards.Scan(0, [&](uint32_t, Twin& twin) {
+    fleet.shards.Scan(0, [&](uint32_t, const Engine&, Twin& twin) {
       const auto& state = *reinterpret_cast<const Probe::State*>(twin.state());
       const std::lock_guard lock(mutex);
       EXPECT_EQ(state.a.value(), static_cast<double>(state.b.value())) << "torn";
@@ -198,7 +198,8 @@ TEST(ShardSetTest, AfterTheStopGetAndScanReturnAtOnceWithNothing) {
   fleet.shards.DrainAndStop();
   EXPECT_EQ(fleet.shards.twins(0), 1u);
   EXPECT_FALSE(fleet.shards.Get(0, "x"));
-  fleet.shards.Scan(0, [](uint32_t, Twin&) { ADD_FAILURE() << "nothing runs any more"; });
+  fleet.shards.Scan(
+      0, [](uint32_t, const Engine&, Twin&) { ADD_FAILURE() << "nothing runs any more"; });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <latch>
 #include <memory>
 #include <optional>
@@ -104,6 +105,76 @@ TEST_F(ShardTest, AfterItHasEndedItTakesNoRequest) {
   Start();
   shard_.DrainAndStop();
   EXPECT_FALSE(shard_.Ask([](Engine&) { return true; }));
+}
+
+// Asks the shard until it says so: each look is a turn of it.
+bool Becomes(Shard& shard, const std::function<bool(const Engine&)>& is_so) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  bool is_found = false;
+  while (!is_found && std::chrono::steady_clock::now() < end) {
+    std::latch done(1);
+    shard.Ask([&](const Engine& engine) {
+      is_found = is_so(engine);
+      done.count_down();
+      return true;
+    });
+    done.wait();
+  }
+  return is_found;
+}
+
+TEST_F(ShardTest, TimersFireByTheClockOnceTheyMay) {
+  Start();
+  Append("x", R"({"order": "alarm tick"})");
+  clock_.Advance(std::chrono::minutes(1));
+  const auto fired = [](uint64_t times) {
+    return [times](const Engine& engine) { return engine.stats(0).timers_fired.value() == times; };
+  };
+  ASSERT_TRUE(Becomes(shard_, [](const Engine& engine) { return engine.timers().size() == 2; }));
+  EXPECT_TRUE(Becomes(shard_, fired(0))) << "a replay has its own";
+  shard_.SetTiming(true);
+  EXPECT_TRUE(Becomes(shard_, fired(2)));
+  clock_.Advance(std::chrono::seconds(5));
+  EXPECT_TRUE(Becomes(shard_, fired(3)));
+  shard_.SetTiming(false);
+  clock_.Advance(std::chrono::seconds(5));
+  EXPECT_TRUE(Becomes(shard_, fired(3)));
+}
+
+// Goes on whenever it is looked at.
+class RunningClock final : public Clock {
+ public:
+  Time Now() const override {
+    now_us_ += 500;
+    return kStart + Duration(now_us_.load());
+  }
+  std::chrono::nanoseconds Steady() const override { return Now() - kStart; }
+
+ private:
+  mutable std::atomic<int64_t> now_us_{0};
+};
+
+TEST(ShardTimerTest, ATimerThatIsArmedWhileTheShardSleepsWakesIt) {
+  ProbeWorld probes;
+  KeptSink sink;
+  const RunningClock clock;
+  Shard shard(0, probes.world, sink, 4'096);
+  journal::Sequencer sequencer(1, clock, {shard.inbox()});
+  shard.Start(sequencer);
+  shard.SetTiming(true);
+  for (uint64_t i = 1; i <= 50; ++i) {
+    // Applied by this thread while the shard's sleeps, for there is nothing due.
+    const std::string json = R"({"order": "at_once"})";
+    journal::Record record{.key_hash = HashKey("probe", "x"), .id = "x", .payload = json};
+    ASSERT_EQ(sequencer.Append({&record, 1}, journal::Sequencer::By::kCaller),
+              journal::Sequencer::Outcome::kAppended);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const Counter& fired = shard.engine().stats(0).timers_fired;
+    while (fired.value() < i && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    ASSERT_EQ(fired.value(), i);
+  }
+  shard.SetTiming(false);
+  shard.DrainAndStop();
 }
 
 // Tells which thread decided each effect, a dead letter, and may take its time over it.
