@@ -131,8 +131,10 @@ Status Gateway::RecoverTwins() {
                                                   .sync_every = config_.journal.sync_every},
                                                  recovered.end));
   sequencer_->Attach(*journal_, catalog, recovered.last);
+  shards_->GoLive();
   const uint64_t unsent = gate_.Open(sequencer_->Now());
   GEMEL_TRY(SetAside(recovered.set_aside));
+  GEMEL_TRY(AppendUnsent(recovered));
   has_recovered_ = true;
   SayDropped();
   log::Info("recovered=true restored={} records={} twins={} unsent={}", restored.twins,
@@ -186,6 +188,20 @@ Status Gateway::SetAside(const std::vector<store::SetAside>& records) {
     if (view.kind() == journal::RecordKind::kTelemetry) intake_->RefuseOnce(view);
   }
   told.wait();
+  return Status::Ok();
+}
+
+Status Gateway::AppendUnsent(const store::Recovered& recovered) {
+  if (recovered.differing > 0) {
+    log::Warning("replayed_otherwise={} because={}", recovered.differing,
+                 log::Quoted("twins have sent other messages to each other than before: a model "
+                             "looks at more than its arguments, or is another one"));
+  }
+  for (const journal::OwnedRecord& owned : recovered.unsent) {
+    journal::Record record = owned.view();
+    if (sequencer_->Append({&record, 1}) != journal::Sequencer::Outcome::kAppended)
+      return Unavailable("messages between twins that the journal lacks cannot be journaled");
+  }
   return Status::Ok();
 }
 

@@ -83,6 +83,8 @@ class Gateway {
   // Records that crash the process: named in the journal, so that no replay applies them; told, and
   // refused should the broker bring them once more.
   Status SetAside(const std::vector<store::SetAside>& records);
+  // What twins had sent to each other when the last process ended, and had not been written.
+  Status AppendUnsent(const store::Recovered& recovered);
   Status StartReceiver();
   void DropSegments(Lsn checkpoint);
   void KeepBases(Lsn checkpoint);

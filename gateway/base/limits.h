@@ -52,6 +52,8 @@ inline constexpr size_t kEffectsPerRecordMax = 64;
 inline constexpr uint32_t kTimersPerTwinMaxDefault = 256;
 // How far ahead a timer may be; what is further is a mistake of units.
 inline constexpr std::chrono::hours kTimerMax{24 * 3'660};
+// Messages that cause each other, before the chain is cut: a hierarchy has few levels.
+inline constexpr uint16_t kMessageDepthMax = 16;
 // Alerts that one twin can have active at a time.
 inline constexpr size_t kAlertsPerTwinMax = 64;
 inline constexpr size_t kCommandBytesMax = 64 * 1'024;

@@ -262,6 +262,11 @@ std::string MetricsText(const Sources& sources) {
              &ModelStats::repeated, out);
   AddByModel(sources, "timers_fired_total", "Timers of twins that were due, and told to the model.",
              &ModelStats::timers_fired, out);
+  AddByModel(sources, "twin_messages_total", "Messages of other twins that were applied.",
+             &ModelStats::twin_messages, out);
+  AddByModel(sources, "twin_messages_cut_total",
+             "Messages to other twins that would have made too long a chain, and were dropped.",
+             &ModelStats::twin_messages_cut, out);
   AddCommands(sources, out);
   AddAlerts(sources, out);
   AddByModel(sources, "alerts_dropped_total", "Alerts beyond what one twin can have.",

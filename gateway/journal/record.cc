@@ -40,6 +40,7 @@ void Encode(const Record& record, std::byte* to) {
   if (IsDerived(record.kind)) {
     fixed.repeat_key = record.cause.lsn;
     fixed.item = record.cause.ordinal;
+    fixed.depth = record.depth;
   }
   fixed.id_size = static_cast<uint16_t>(record.id.size());
   fixed.symbols = static_cast<uint16_t>(record.symbols.size());

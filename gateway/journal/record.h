@@ -26,13 +26,18 @@ enum class RecordKind : uint16_t {
   kTimer = 32,  // is due; `payload` is its name, the event time when it was due
   // The same, and the model is not told: the process ended twice while it was.
   kTimerMissed = 33,
-  kSilent = 34,  // nothing has come of the twin for too long; the event time is since when
+  kSilent = 34,       // nothing has come of the twin for too long; the event time is since when
+  kTwinMessage = 35,  // of another twin, see twin/twin_message.h
+  kTwinRemoved = 36,  // as kTwinDeleted, by a model
 };
 
 // Whether a record of this kind has a cause.
 constexpr bool IsDerived(RecordKind kind) {
-  return kind == RecordKind::kTimer || kind == RecordKind::kTimerMissed ||
-         kind == RecordKind::kSilent;
+  return kind >= RecordKind::kTimer && kind <= RecordKind::kTwinRemoved;
+}
+// Whether the record that caused it wrote it, so that the same one is made again in a replay.
+constexpr bool IsSentByTwin(RecordKind kind) {
+  return kind == RecordKind::kTwinMessage || kind == RecordKind::kTwinRemoved;
 }
 
 // Whether a record of this kind is of a twin, and so of a shard; others name no model and pass
@@ -78,6 +83,7 @@ struct Record {
   // Of a derived record: the record that caused it, and the place among what that one did. Stands
   // where others have repeat_key and item.
   EffectId cause;
+  uint16_t depth = 0;  // how many of its causes were sent by twins, itself included
   std::string_view id;
   std::string_view payload;
   std::string_view outer;
@@ -167,6 +173,7 @@ class RecordView {
   uint64_t repeat_key() const { return fixed_->repeat_key; }
   // REQUIRES: IsDerived(kind())
   EffectId cause() const { return {fixed_->repeat_key, fixed_->item}; }
+  uint16_t depth() const { return fixed_->depth; }
   Time record_time() const { return Time{Duration{fixed_->record_time_us}}; }
   Time event_time() const {
     return Time{Duration{fixed_->event_time_us == GEMEL_NO_TIME ? fixed_->record_time_us
@@ -211,7 +218,7 @@ class RecordView {
     uint16_t id_size;
     uint16_t symbols;
     uint16_t captures;
-    uint16_t reserved;
+    uint16_t depth;
     uint32_t captures_offset;  // offsets are from the first text
     uint32_t payload_offset;
     uint32_t payload_size;

@@ -111,4 +111,9 @@ bool Model::OnTimer(std::byte* state, std::string_view name, gemel_context& cont
   return Guarded(failure, [&] { return table_.on_timer(object_, state, ToText(name), &context); });
 }
 
+bool Model::OnMessage(std::byte* state, const gemel_twin_message& message, gemel_context& context,
+                      std::string& failure) const noexcept {
+  return Guarded(failure, [&] { return table_.on_message(object_, state, &message, &context); });
+}
+
 }  // namespace gemel::model

@@ -38,6 +38,7 @@ class Model {
   uint32_t state_align() const { return table_.state_align; }
   const gemel_device* device() const { return table_.device; }
   bool has_timers() const { return table_.on_timer != nullptr; }
+  bool has_messages() const { return table_.on_message != nullptr; }
 
   // Writes the model's default state.
   void Construct(std::byte* state) const { table_.construct(state); }
@@ -50,6 +51,9 @@ class Model {
   // REQUIRES: has_timers()
   bool OnTimer(std::byte* state, std::string_view name, gemel_context& context,
                std::string& failure) const noexcept;
+  // REQUIRES: has_messages()
+  bool OnMessage(std::byte* state, const gemel_twin_message& message, gemel_context& context,
+                 std::string& failure) const noexcept;
 
  private:
   Model(const gemel_model& table, std::string name);

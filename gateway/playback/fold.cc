@@ -31,12 +31,15 @@ Status NamedAs(const std::filesystem::path& original, const std::filesystem::pat
 
 Fold::Fold(const twin::World& world, uint32_t shards)
     : world_(world),
-      has_timers_(std::ranges::any_of(
-                      world.models, [](const auto& entry) { return entry.model->has_timers(); }) ||
-                  std::ranges::any_of(world.routes,
-                                      [](const twin::Route& route) {
-                                        return route.offline_after > Duration::zero();
-                                      })),
+      has_derived_(std::ranges::any_of(world.models,
+                                       [](const auto& entry) {
+                                         return entry.model->has_timers() ||
+                                                entry.model->has_messages();
+                                       }) ||
+                   std::ranges::any_of(world.routes,
+                                       [](const twin::Route& route) {
+                                         return route.offline_after > Duration::zero();
+                                       })),
       clock_(Time{}),
       collector_(world),
       shards_(world, collector_, shards, kMailboxBytes),
@@ -67,7 +70,7 @@ Result<store::Recovered> Fold::Run(const FoldSource& source) {
   if (!source.base.empty()) {
     GEMEL_TRY_LET(restored, RestoreBase(source.base));
   }
-  Start();
+  shards_.Start(sequencer_);
   return store::Recover({.journal = source.journal,
                          .checkpoint = restored.checkpoint,
                          .until = source.until,
@@ -78,8 +81,16 @@ Result<store::Recovered> Fold::Run(const FoldSource& source) {
 
 Status Fold::RunBase(const std::filesystem::path& base) {
   GEMEL_TRY(RestoreBase(base).status());
-  Start();
+  shards_.Start(sequencer_);
   return Status::Ok();
+}
+
+void Fold::Start() {
+  shards_.Start(sequencer_);
+  shards_.SetOnSent([this](const std::vector<journal::OwnedRecord>& records) {
+    const std::lock_guard lock(sent_mutex_);
+    sent_.insert(sent_.end(), records.begin(), records.end());
+  });
 }
 
 void Fold::Await() {
@@ -93,13 +104,23 @@ void Fold::AdvanceTo(Time time) {
 }
 
 void Fold::FireUntil(Time last) {
-  if (!has_timers_) return;
+  if (!has_derived_) return;
   while (true) {
     const std::optional<Time> due = DueFrom();
-    if (!due || *due > last) return;
-    if (*due > clock_.Now()) clock_.Advance(*due - clock_.Now());
-    Fire(clock_.Now());
+    std::vector<journal::OwnedRecord> derived;
+    if (due && *due <= clock_.Now()) {
+      derived = TakeDue(clock_.Now());
+    } else if (derived = TakeSent(); derived.empty()) {
+      if (!due || *due > last) return;
+      clock_.Advance(*due - clock_.Now());
+    }
+    AppendAll(std::move(derived));
   }
+}
+
+std::vector<journal::OwnedRecord> Fold::TakeSent() {
+  const std::lock_guard lock(sent_mutex_);
+  return std::exchange(sent_, {});
 }
 
 std::optional<Time> Fold::DueFrom() {
@@ -121,7 +142,7 @@ std::optional<Time> Fold::DueFrom() {
   return first;
 }
 
-void Fold::Fire(Time now) {
+std::vector<journal::OwnedRecord> Fold::TakeDue(Time now) {
   std::vector<std::vector<journal::OwnedRecord>> found(shards_.size());
   std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
   for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
@@ -132,11 +153,14 @@ void Fold::Fire(Time now) {
     });
   }
   done.wait();
-  // In one order, whatever shard they are of.
   std::vector<journal::OwnedRecord> all;
   for (auto& part : found) std::ranges::move(part, std::back_inserter(all));
-  std::ranges::sort(all, twin::FiresBefore);
-  for (const journal::OwnedRecord& owned : all) {
+  return all;
+}
+
+void Fold::AppendAll(std::vector<journal::OwnedRecord> records) {
+  std::ranges::sort(records, twin::FiresBefore);
+  for (const journal::OwnedRecord& owned : records) {
     journal::Record record = owned.view();
     while (sequencer_.Append({&record, 1}) == journal::Sequencer::Outcome::kFull)
       sequencer_.WaitForRoom(kRoomPatience);

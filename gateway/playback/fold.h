@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,15 +46,17 @@ class Fold {
   // The base alone. REQUIRES: called once, instead of Run
   Status RunBase(const std::filesystem::path& base);
 
-  // For who has no journal: records that are put in here are applied.
+  // For who has no journal: records that are put in here are applied, and time is virtual.
+  // REQUIRES: called once, instead of Run
+  void Start();
   journal::Sequencer& sequencer() { return sequencer_; }
-  void Start() { shards_.Start(sequencer_); }
   // Waits until all is applied.
   void Await();
-  // Moves the clock there, if that is forward. Timers that are due before it fire first, each at
-  // its own time: what comes from outside at a moment comes before the timers of that moment.
+  // Moves the clock there, if that is forward. Before that, what is due earlier has its turn, each
+  // at its own time. At a moment what comes from outside comes first, then timers, then messages
+  // between twins, in rounds.
   void AdvanceTo(Time time);
-  // Timers that are due by now fire, and what they arm.
+  // The same for what is due by now.
   void FireDue() { FireUntil(clock_.Now()); }
 
   // A line for each twin, as AppendTwinLine writes it: by the models' names, then by id.
@@ -68,15 +71,20 @@ class Fold {
   void FireUntil(Time last);
   // When something may be due, on whatever shard, once all is applied.
   std::optional<Time> DueFrom();
-  void Fire(Time now);
+  std::vector<journal::OwnedRecord> TakeDue(Time now);
+  std::vector<journal::OwnedRecord> TakeSent();
+  // In one order, whatever shards they are of.
+  void AppendAll(std::vector<journal::OwnedRecord> records);
 
   const twin::World& world_;
-  const bool has_timers_;
+  const bool has_derived_;  // whether there are timers, silence, or messages between twins at all
   ManualClock clock_;
   Collector collector_;
   twin::ShardSet shards_;
   journal::Sequencer sequencer_;
   store::RecoveryProgress progress_;
+  std::mutex sent_mutex_;
+  std::vector<journal::OwnedRecord> sent_;  // by twins, and not appended yet
 };
 
 }  // namespace gemel::playback

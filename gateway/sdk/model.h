@@ -154,7 +154,25 @@ struct gemel_host {
   int (*cancel_timer)(gemel_context* context, gemel_text name);
   /* 1 while it is armed. */
   int (*has_timer)(gemel_context* context, gemel_text name);
+  /* Has on_message of another twin called, which is made if there is none yet; once the call has
+   * succeeded, and after what was received before. A chain of messages that cause each other is cut
+   * where it is too long. */
+  int (*send)(gemel_context* context, gemel_text model, gemel_text id, gemel_text name,
+              const gemel_argument* arguments, size_t count);
+  /* Deletes another twin, or with model and id empty this one; not an error if there is none. */
+  int (*remove)(gemel_context* context, gemel_text model, gemel_text id);
 };
+
+/* What another twin has sent. Symbols among the arguments arrive as texts. */
+typedef struct gemel_twin_message {
+  uint32_t struct_size;
+  uint32_t reserved;
+  gemel_text model; /* of the twin that sent it */
+  gemel_text id;
+  gemel_text name;
+  const gemel_argument* arguments;
+  size_t arguments_count;
+} gemel_twin_message;
 
 /* A read-only table named in the configuration: every cell is text, "" where it is empty. */
 typedef struct gemel_table {
@@ -233,6 +251,9 @@ typedef struct gemel_model {
   /* Once for every timer that is due; one that fires once is armed no more by then. NULL if the
    * model sets no timers. */
   int (*on_timer)(const void* object, void* state, gemel_text name, gemel_context* context);
+  /* Once for every message of another twin. NULL if the model takes none. */
+  int (*on_message)(const void* object, void* state, const gemel_twin_message* message,
+                    gemel_context* context);
 } gemel_model;
 
 /* The one symbol of a plug-in. */

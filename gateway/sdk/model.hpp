@@ -15,6 +15,7 @@
 #include "gateway/sdk/device.hpp"
 #include "gateway/sdk/fields.hpp"
 #include "gateway/sdk/model.h"
+#include "gateway/sdk/twin_message.hpp"
 #include "gateway/sdk/types.hpp"
 
 // All that the author of a model needs. A model is a class of this shape, exported by one line:
@@ -29,6 +30,8 @@
 //     void on_telemetry(State& state, const Message& message, Context& context) const;
 //     // optional: void on_init(State& state, Context& context) const;
 //     // optional: void on_timer(State& state, std::string_view name, Context& context) const;
+//     // optional: void on_message(State& state, const TwinMessage& message, Context& context)
+//     const;
 //    private:
 //     double limit_c_;  // immutable: all twins of the model share one object, on several threads
 //   };
@@ -193,6 +196,21 @@ class Context {
     return context_.host->has_timer(&context_, ToText(name)) != 0;
   }
 
+  // Has on_message of another twin called, in its turn, once this call has succeeded. A twin that
+  // is not there is made. Where messages cause messages without end, the chain is cut after 16.
+  void send(std::string_view model, std::string_view id, std::string_view name,
+            Arguments arguments = {}) {
+    Check(context_.host->send(&context_, ToText(model), ToText(id), ToText(name), arguments.begin(),
+                              arguments.size()),
+          "send");
+  }
+  // Deletes this twin, or another one, in its turn; its alerts are cleared. The next message makes
+  // a new one.
+  void remove() { remove("", ""); }
+  void remove(std::string_view model, std::string_view id) {
+    Check(context_.host->remove(&context_, ToText(model), ToText(id)), "remove");
+  }
+
   void log(LogLevel level, std::string_view line) {
     context_.host->log(&context_, static_cast<uint32_t>(level), ToText(line));
   }
@@ -298,6 +316,11 @@ concept HasTimers = requires(const M& model, typename M::State& state, Context& 
   model.on_timer(state, std::string_view(), context);
 };
 template <typename M>
+concept HasMessages = requires(const M& model, typename M::State& state, const TwinMessage& message,
+                               Context& context) {
+  model.on_message(state, message, context);
+};
+template <typename M>
 concept HasDevice = requires {
   typename M::Device;
 };
@@ -372,6 +395,24 @@ auto OnTimerOf() -> decltype(gemel_model::on_timer) {
 }
 
 template <typename M>
+int OnMessage(const void* object, void* state, const gemel_twin_message* message,
+              gemel_context* context) noexcept {
+  return Guard(context, [&] {
+    Context wrapped(*context);
+    static_cast<const M*>(object)->on_message(*static_cast<typename M::State*>(state),
+                                              TwinMessage(*message), wrapped);
+  });
+}
+
+template <typename M>
+auto OnMessageOf() -> decltype(gemel_model::on_message) {
+  if constexpr (HasMessages<M>)
+    return &OnMessage<M>;
+  else
+    return nullptr;
+}
+
+template <typename M>
 const gemel_device* DeviceOf() {
   if constexpr (HasDevice<M>)
     return DeviceTable<typename M::Device>();
@@ -399,7 +440,8 @@ const gemel_model* ModelTable() {
                                      &in::OnInit<M>,
                                      &in::OnTelemetry<M>,
                                      in::DeviceOf<M>(),
-                                     in::OnTimerOf<M>()};
+                                     in::OnTimerOf<M>(),
+                                     in::OnMessageOf<M>()};
   return &kTable;
 }
 

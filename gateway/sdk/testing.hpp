@@ -21,6 +21,7 @@ struct TestOptions {
   std::string parameters = "{}";  // the model's parameters, a JSON object
   std::string profile;            // CSV with a column id, as in the configuration; "" for none
   std::vector<std::pair<std::string, std::string>> tables;  // name, CSV text
+  std::vector<std::string> others;  // further models, to which the model sends messages
   std::string
       time_pointer;  // JSON pointer to the event time in ms; "": messages are as old as `now`
   Time start = Time{std::chrono::seconds{1'700'000'000}};
@@ -29,6 +30,10 @@ struct TestOptions {
 struct TestCommand {
   std::string twin, name, arguments;  // arguments: a JSON object
   std::optional<Duration> expires;
+};
+
+struct TestMessage {
+  std::string from_model, from_id, to_model, to_id, name;
 };
 
 struct TestTimer {
@@ -52,6 +57,7 @@ class MessageRefused : public std::runtime_error {
 class TestKitBase {
  public:
   // Throws std::invalid_argument if the model, its parameters or tables would be refused at start.
+  // Of `others` there are no twins, only names that messages can be sent to.
   TestKitBase(const gemel_model& model, const TestOptions& options);
   ~TestKitBase();
 
@@ -67,6 +73,13 @@ class TestKitBase {
 
   // Commands since the last call, in order.
   std::vector<TestCommand> TakeCommands();
+  // Messages that twins have sent since the last call, in order. Those to twins of the model itself
+  // have arrived, too.
+  std::vector<TestMessage> TakeMessages();
+  // A message of another twin, at the virtual present; makes the twin if it is new. Throws
+  // MessageRefused if on_message fails.
+  void Message(std::string_view id, std::string_view from_model, std::string_view from_id,
+               std::string_view name, Arguments arguments = {});
   // Alerts that were raised or cleared since the last call, in order.
   std::vector<TestAlert> TakeAlerts();
   // The alerts of a twin that are active now.

@@ -17,6 +17,7 @@
 #include "gateway/route/id.h"
 #include "gateway/sdk/testing.hpp"
 #include "gateway/twin/engine.h"
+#include "gateway/twin/twin_message.h"
 
 namespace gemel {
 namespace {
@@ -49,6 +50,23 @@ class TextFile {
 
  private:
   std::filesystem::path path_;
+};
+
+// A model that others send messages to, and that does nothing.
+struct Other {
+  struct State {
+    bool is_nothing = true;
+  };
+  static constexpr const char* kName = "other";
+  static constexpr const char* kMeaning = "Stands for another model.";
+  static const Fields<State>& fields() {
+    static const Fields<State> kFields = {
+        computed(&State::is_nothing, "is_nothing", "", "Always.")};
+    return kFields;
+  }
+  explicit Other(const Setup&) {}
+  void on_telemetry(State&, const gemel::Message&, Context&) const {}
+  void on_message(State&, const TwinMessage&, Context&) const {}
 };
 
 // Sorts what the engine sends into commands, alerts and dead letters.
@@ -108,7 +126,12 @@ struct TestKitBase::Impl {
   void AddTopic(const std::vector<std::pair<std::string, std::string>>& topic,
                 std::vector<journal::RecordSymbol>& found,
                 std::vector<journal::RecordCapture>& captures);
+  std::vector<TestMessage> messages;
+
   void Apply(const journal::Record& record);
+  void Keep(const journal::Record& record);
+  // What twins send to each other, until nobody sends any more.
+  void Deliver();
   // Of the timers that are due by then, those of the first moment. False if there are none.
   bool Fire(Time end);
 };
@@ -137,6 +160,10 @@ TestKitBase::TestKitBase(const gemel_model& table, const TestOptions& options)
   impl_->envelope = Required(codec::Envelope::Compile(spec, fields));
   impl_->world.symbols = &impl_->symbols;
   impl_->world.models.push_back(std::move(entry));
+  for (const std::string& other : options.others) {
+    twin::ModelEntry& added = impl_->world.models.emplace_back();
+    added.model = Required(model::Model::Create(*ModelTable<Other>(), {.name = other}));
+  }
   impl_->world.routes.push_back({.name = "kit",
                                  .model = 0,
                                  .telemetry = Required(route::Template::Parse("kit/{id}")),
@@ -163,6 +190,28 @@ void TestKitBase::Impl::AddTopic(const std::vector<std::pair<std::string, std::s
       captures.push_back({index, text});
     }
   }
+}
+
+void TestKitBase::Impl::Deliver() {
+  while (engine->has_sent()) {
+    for (const journal::OwnedRecord& owned : engine->TakeSent()) {
+      journal::Record record = owned.view();
+      if (record.kind == journal::RecordKind::kTwinMessage) Keep(record);
+      if (record.model != 0) continue;
+      record.lsn = MakeLsn(1, ++records);
+      record.record_time = now;
+      Apply(record);
+    }
+  }
+}
+
+void TestKitBase::Impl::Keep(const journal::Record& record) {
+  twin::TwinMessageReader reader_of_message;
+  reader_of_message.Read(record.payload);
+  const gemel_twin_message& message = reader_of_message.message();
+  messages.push_back({std::string(ToView(message.model)), std::string(ToView(message.id)),
+                      world.models[record.model].model->name(), std::string(record.id),
+                      std::string(ToView(message.name))});
 }
 
 void TestKitBase::Impl::Apply(const journal::Record& record) {
@@ -192,6 +241,7 @@ bool TestKitBase::Impl::Fire(Time end) {
       if (!failed) failed = refused;
     }
   }
+  Deliver();
   if (failed) throw *failed;
   return true;
 }
@@ -220,7 +270,29 @@ void TestKitBase::Feed(std::string_view id, std::string_view json,
   record.symbols = symbols;
   record.captures = captures;
   impl_->Apply(record);
+  impl_->Deliver();
 }
+
+void TestKitBase::Message(std::string_view id, std::string_view from_model,
+                          std::string_view from_id, std::string_view name, Arguments arguments) {
+  if (!impl_->model().has_messages())
+    throw MessageRefused(fmt::format("{} has no on_message", impl_->model().name()));
+  std::string payload;
+  twin::EncodeTwinMessage(from_model, from_id, name, arguments.begin(), arguments.size(),
+                          impl_->symbols, payload);
+  journal::Record record;
+  record.kind = journal::RecordKind::kTwinMessage;
+  record.lsn = MakeLsn(1, ++impl_->records);
+  record.key_hash = HashKey(impl_->model().name(), id);
+  record.record_time = impl_->now;
+  record.depth = 1;
+  record.id = id;
+  record.payload = payload;
+  impl_->Apply(record);
+  impl_->Deliver();
+}
+
+std::vector<TestMessage> TestKitBase::TakeMessages() { return std::exchange(impl_->messages, {}); }
 
 void TestKitBase::Advance(Duration duration) {
   if (duration < Duration::zero()) throw std::invalid_argument("time does not go back");

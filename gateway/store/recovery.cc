@@ -28,7 +28,12 @@ class Replayer {
         source_(source),
         sequencer_(sequencer),
         shards_(shards),
-        progress_(progress) {}
+        progress_(progress) {
+    shards_.SetOnSent([this](const auto& sent) { sent_.Made(sent); });
+  }
+  ~Replayer() { shards_.SetOnSent(nullptr); }
+  Replayer(const Replayer&) = delete;
+  Replayer& operator=(const Replayer&) = delete;
 
   Result<Recovered> Run() {
     while (true) {
@@ -49,6 +54,8 @@ class Replayer {
                                  reader_.lost_segments().front().string()));
     }
     AwaitApplied();
+    recovered_.unsent = sent_.Missing();
+    recovered_.differing = sent_.differing();
     progress_.bytes.store(progress_.bytes_total.load());
     recovered_.end = reader_.end();
     recovered_.torn_bytes = reader_.torn_bytes();
@@ -87,6 +94,7 @@ class Replayer {
     if (!journal::IsOfTwin(view.kind()) || skipped_.contains(view.lsn())) return Status::Ok();
     if (source_.wants && !source_.wants(view)) return Status::Ok();
     ++recovered_.records;
+    if (journal::IsSentByTwin(view.kind())) sent_.Found(view);
     GEMEL_TRY_LET(const std::span<const std::byte> record, records_.Translate());
     const unsigned attempts =
         source_.attempts == nullptr ? 0 : source_.attempts->CountOf(view.lsn());
@@ -154,6 +162,7 @@ class Replayer {
   journal::Sequencer& sequencer_;
   twin::ShardSet& shards_;
   RecoveryProgress& progress_;
+  SentRecords sent_;
   Recovered recovered_;
   Lsn newest_ = kNoLsn;  // of all records, also those that are not replayed
   Lsn segment_ = kNoLsn;

@@ -13,6 +13,7 @@
 #include "gateway/journal/frame.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/sequencer.h"
+#include "gateway/store/sent_records.h"
 #include "gateway/twin/shard_set.h"
 
 namespace gemel::store {
@@ -44,6 +45,9 @@ struct Recovered {
   uint64_t records = 0;     // replayed
   uint64_t torn_bytes = 0;  // cut off the end: of frames that were being written
   uint64_t lost_segments = 0;
+  // That twins have sent again and the journal lacks at its end: to be appended, once.
+  std::vector<journal::OwnedRecord> unsent;
+  uint64_t differing = 0;  // that they have sent otherwise than the journal holds it
   // By this start. The journal must name them before their attempts are forgotten.
   std::vector<SetAside> set_aside;
 };

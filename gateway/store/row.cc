@@ -111,7 +111,9 @@ Status CheckedRow::Take() {
         AppendSized(value.type, value.bytes, bytes_);
     }
   }
-  if (checksum() == Crc32c(0, bytes_)) return Status::Ok();
+  // Where the table's text is damaged the number may be no key any more, and read as null.
+  const bool is_numbered = first_column_ == 0 || type(0) == Type::kInteger;
+  if (is_numbered && checksum() == Crc32c(0, bytes_)) return Status::Ok();
   return Damaged(fmt::format("table {}: the row {} is not what was written", table_,
                              Quote(statement_.text(first_column_))));
 }

@@ -8,7 +8,9 @@
 #include "gateway/base/log.h"
 #include "gateway/base/quote.h"
 #include "gateway/model/state.h"
+#include "gateway/route/id.h"
 #include "gateway/sdk/arguments.hpp"
+#include "gateway/twin/twin_message.h"
 
 namespace gemel::twin {
 namespace {
@@ -52,7 +54,7 @@ std::string_view Cut(std::string_view text) {
 const gemel_host Call::kHost = {
     sizeof(gemel_host), GEMEL_ABI_VERSION,  &Call::Random,   &Call::SymbolText, &Call::Reply,
     &Call::Raise,       &Call::Clear,       &Call::IsActive, &Call::Log,        &Call::Fail,
-    &Call::SetTimer,    &Call::CancelTimer, &Call::HasTimer};
+    &Call::SetTimer,    &Call::CancelTimer, &Call::HasTimer, &Call::Send,       &Call::Remove};
 
 Call::Call(const World& world) : world_(world), symbols_(*world.symbols) {
   c_.context.host = &kHost;
@@ -67,6 +69,7 @@ void Call::Begin(const Subject& subject) {
   failure_.clear();
   intents_count_ = 0;
   unroutable_replies_ = 0;
+  cut_messages_ = 0;
 }
 
 uint64_t Call::Random(gemel_context* context) { return NextRandom(From(context).random_); }
@@ -86,6 +89,10 @@ Intent* Call::AddIntent(Intent::Kind kind, std::string_view name) {
     Refuse(NotACode(name));
     return nullptr;
   }
+  return AddNamed(kind, name);
+}
+
+Intent* Call::AddNamed(Intent::Kind kind, std::string_view name) {
   if (intents_count_ >= kEffectsPerRecordMax) {
     Refuse(fmt::format("more than {} effects of one record", kEffectsPerRecordMax));
     return nullptr;
@@ -227,6 +234,53 @@ int Call::HasTimer(gemel_context* context, gemel_text name) {
   Call& call = From(context);
   const auto known = call.TimerName(ToView(name));
   return known && call.IsArmed(*known) ? 1 : 0;
+}
+
+Intent* Call::AddIntentTo(Intent::Kind kind, std::string_view model, std::string_view id) {
+  const auto named = std::ranges::find_if(
+      world_.models, [model](const ModelEntry& entry) { return entry.model->name() == model; });
+  if (named == world_.models.end()) {
+    Refuse(fmt::format("{}: the configuration has no such model", Quote(model)));
+    return nullptr;
+  }
+  if (const auto wrong = route::CheckId(id)) {
+    Refuse(fmt::format("{}/{}: {}", model, Quote(id), *wrong));
+    return nullptr;
+  }
+  Intent* const intent = AddNamed(kind, id);
+  if (intent != nullptr) intent->model = static_cast<uint16_t>(named - world_.models.begin());
+  return intent;
+}
+
+int Call::Send(gemel_context* context, gemel_text model, gemel_text id, gemel_text name,
+               const gemel_argument* arguments, size_t count) {
+  Call& call = From(context);
+  const Subject& subject = call.subject_;
+  if (!IsCode(ToView(name))) return call.Refuse(NotACode(ToView(name)));
+  if (subject.depth >= kMessageDepthMax) {
+    ++call.cut_messages_;
+    return 0;
+  }
+  Intent* const intent = call.AddIntentTo(Intent::Kind::kSend, ToView(model), ToView(id));
+  if (intent == nullptr) return 1;
+  if (!call.world_.models[intent->model].model->has_messages()) {
+    return call.Refuse(
+        fmt::format("send: the model {} has no on_message that could be called", ToView(model)));
+  }
+  EncodeTwinMessage(subject.model->name(), subject.twin->id(), ToView(name), arguments, count,
+                    call.symbols_, intent->arguments);
+  if (intent->arguments.size() > kCommandBytesMax) {
+    return call.Refuse(fmt::format("send: more than {} bytes of arguments", kCommandBytesMax));
+  }
+  return 0;
+}
+
+int Call::Remove(gemel_context* context, gemel_text model, gemel_text id) {
+  Call& call = From(context);
+  const bool is_itself = model.size == 0 && id.size == 0;
+  const std::string_view its_model = is_itself ? call.subject_.model->name() : ToView(model);
+  const std::string_view its_id = is_itself ? call.subject_.twin->id() : ToView(id);
+  return call.AddIntentTo(Intent::Kind::kRemove, its_model, its_id) == nullptr ? 1 : 0;
 }
 
 void Call::Log(gemel_context* context, uint32_t level, gemel_text line) {

@@ -24,15 +24,17 @@ inline constexpr const char* kOfflineCode = "offline";
 
 // What a model asked for during a call, in order. Kept back until the call has succeeded.
 struct Intent {
-  enum class Kind : uint8_t { kReply, kRaise, kClear, kSetTimer, kCancelTimer };
+  enum class Kind : uint8_t { kReply, kRaise, kClear, kSetTimer, kCancelTimer, kSend, kRemove };
   Kind kind = Kind::kReply;
   uint32_t severity = 0;
-  Duration after{0};  // a command expires, a timer is due; a command with zero never expires
-  Duration every{0};  // of a timer; zero: once
-  Symbol timer;       // its name
-  std::string name;   // of the command, or the alert's code
+  Duration after{0};   // a command expires, a timer is due; a command with zero never expires
+  Duration every{0};   // of a timer; zero: once
+  Symbol timer;        // its name
+  uint16_t model = 0;  // of the twin that a message goes to, or that is deleted
+  std::string name;    // of the command, the alert's code, or that twin's id
   std::string message;
-  std::string arguments;  // of the command, or the alert's properties: a JSON object
+  // Of the command, or the alert's properties: a JSON object. To a twin: see twin_message.h.
+  std::string arguments;
 };
 
 // The context that a model's functions get: the C struct first, then what the host keeps behind it.
@@ -51,6 +53,7 @@ class Call {
     Lsn lsn = kNoLsn;
     Time now;
     bool can_reply = false;  // the route has a command topic
+    uint16_t depth = 0;      // of the record, see Record::depth
   };
   // Where the lines go that models log; the process's log otherwise.
   using OnLog = std::function<void(uint32_t level, std::string_view line)>;
@@ -67,6 +70,8 @@ class Call {
   std::optional<Symbol> TimerName(std::string_view name);
   // Replies that were dropped because the route has no command topic.
   uint32_t unroutable_replies() const { return unroutable_replies_; }
+  // Messages that were dropped because they would make too long a chain.
+  uint32_t cut_messages() const { return cut_messages_; }
 
  private:
   // So that the host's functions find the Call from the context that they are given.
@@ -87,11 +92,16 @@ class Call {
   static int SetTimer(gemel_context* context, gemel_text name, int64_t after_us, int64_t every_us);
   static int CancelTimer(gemel_context* context, gemel_text name);
   static int HasTimer(gemel_context* context, gemel_text name);
+  static int Send(gemel_context* context, gemel_text model, gemel_text id, gemel_text name,
+                  const gemel_argument* arguments, size_t count);
+  static int Remove(gemel_context* context, gemel_text model, gemel_text id);
   static void Log(gemel_context* context, uint32_t level, gemel_text line);
   static void Fail(gemel_context* context, gemel_text why);
 
   // The next intent to fill in, or nullptr after a failure that says why there can't be another.
   Intent* AddIntent(Intent::Kind kind, std::string_view name);
+  Intent* AddNamed(Intent::Kind kind, std::string_view name);
+  Intent* AddIntentTo(Intent::Kind kind, std::string_view model, std::string_view id);
   int Refuse(std::string why);
   bool IsArmed(Symbol timer) const;
   bool HasRoomForTimer() const;
@@ -108,6 +118,7 @@ class Call {
   std::vector<Intent> intents_;  // reused, so that their strings keep their memory
   size_t intents_count_ = 0;
   uint32_t unroutable_replies_ = 0;
+  uint32_t cut_messages_ = 0;
 };
 
 }  // namespace gemel::twin

@@ -27,6 +27,10 @@ void Engine::Commit(const journal::RecordView& record, const Route* route, Twin&
       case Intent::Kind::kCancelTimer:
         CommitTimer(record, twin, intent);
         break;
+      case Intent::Kind::kSend:
+      case Intent::Kind::kRemove:
+        CommitSend(record, intent);
+        break;
     }
   }
   sink_.Flush();

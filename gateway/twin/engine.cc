@@ -48,6 +48,7 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
       ApplyTelemetry(record);
       break;
     case journal::RecordKind::kTwinDeleted:
+    case journal::RecordKind::kTwinRemoved:
       ApplyDeletion(record);
       break;
     case journal::RecordKind::kTwinPut:
@@ -59,6 +60,9 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
       break;
     case journal::RecordKind::kSilent:
       ApplySilence(record);
+      break;
+    case journal::RecordKind::kTwinMessage:
+      ApplyMessage(record);
       break;
     case journal::RecordKind::kCommandReply:
     case journal::RecordKind::kEffectOutcome:
@@ -133,9 +137,14 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
   if (twin->side() != nullptr) EndSilence(record, *twin);
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();
-  if (call_.unroutable_replies() > 0) stats.commands_unroutable.Add(call_.unroutable_replies());
+  CountDropped(stats);
   CrashPoint("engine.after_model");
   if (!call_.is_empty()) Commit(record, route.command ? &route : nullptr, *twin);
+}
+
+void Engine::CountDropped(ModelStats& stats) const {
+  if (call_.unroutable_replies() > 0) stats.commands_unroutable.Add(call_.unroutable_replies());
+  if (call_.cut_messages() > 0) stats.twin_messages_cut.Add(call_.cut_messages());
 }
 
 bool Engine::Decode(const journal::RecordView& record, const Route& route) {

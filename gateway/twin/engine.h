@@ -22,6 +22,7 @@
 #include "gateway/twin/call.h"
 #include "gateway/twin/table.h"
 #include "gateway/twin/timers.h"
+#include "gateway/twin/twin_message.h"
 #include "gateway/twin/world.h"
 
 namespace gemel::twin {
@@ -38,13 +39,15 @@ struct ModelStats {
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
   Counter timers_fired;
+  Counter twin_messages;      // of other twins, that were applied
+  Counter twin_messages_cut;  // that would have made too long a chain
   Counter twins_created;
   Counter twins_deleted;
   TickHistogram decode_ticks;
   TickHistogram model_ticks;
 };
 
-// The order in which timers of one moment fire in virtual time, whatever shards they are of.
+// The order of derived records of one moment in virtual time, whatever shards they are of.
 bool FiresBefore(const journal::OwnedRecord& first, const journal::OwnedRecord& second);
 
 // The fold: applies records to the twins of one shard and hands their effects out. A pure function
@@ -74,6 +77,10 @@ class Engine {
   void FinishRestore(uint16_t model, Twin& twin) { WatchSilence(model, twin); }
   // Of the last TakeDue: they are due a millisecond later.
   void PutBack();
+  // Records that the last ones have caused, in order: each must be appended before the engine's
+  // next one is applied, or, in a replay, be found in the journal.
+  bool has_sent() const { return !sent_.empty(); }
+  std::vector<journal::OwnedRecord> TakeSent() { return std::exchange(sent_, {}); }
   // For virtual time: all that are due by now, each to be appended. In no order, see FiresBefore.
   std::vector<journal::OwnedRecord> TakeAllDue(Time now);
   // Makes a twin in its model's default state, for whoever has saved one. REQUIRES: there is none
@@ -109,6 +116,10 @@ class Engine {
   // message caused replies. nullptr if there is none.
   const Route* ReplyRoute(uint16_t model, const Twin& twin) const;
   void CommitTimer(const journal::RecordView& record, Twin& twin, const Intent& intent);
+  // Messages between twins, in messages.cc.
+  void ApplyMessage(const journal::RecordView& record);
+  bool RunMessage(const journal::RecordView& record, Twin& twin, bool is_new, const Route* route);
+  void CommitSend(const journal::RecordView& record, const Intent& intent);
   // Silence, in silence.cc.
   void ApplySilence(const journal::RecordView& record);
   // The shortest that a route which the twin was heard on allows; zero if none does.
@@ -132,6 +143,8 @@ class Engine {
   void Merge(const model::Model& model, Twin& twin, Time event_time);
   bool RunModel(const journal::RecordView& record, const Route& route, Twin& twin, bool is_new,
                 bool is_late);
+  // What the last call asked for and does not get.
+  void CountDropped(ModelStats& stats) const;
   void Undo(const journal::RecordView& record, Twin& twin, bool is_new);
   void Refuse(const journal::RecordView& record, const Refused& refused);
 
@@ -154,6 +167,8 @@ class Engine {
   Timers timers_;
   std::vector<Timers::Due> due_;  // the last that were taken
   std::optional<Time> listens_since_ = kNoTime;
+  TwinMessageReader message_;
+  std::vector<journal::OwnedRecord> sent_;
   std::vector<std::unique_ptr<ModelStats>> stats_;
   std::array<Counter, kRefusals> refused_;
 

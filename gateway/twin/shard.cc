@@ -3,7 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <utility>
@@ -14,8 +14,6 @@
 namespace gemel::twin {
 namespace {
 
-// Records looked at together, so that the memory of later ones is fetched while earlier ones run.
-constexpr size_t kBatch = 16;
 // Twins fetched ahead of the one at work: more would push each other out of the nearest cache.
 constexpr size_t kAhead = 3;
 // What turns of others may take of the time, and how much beyond it before they are left to the
@@ -95,6 +93,7 @@ void Shard::Run(journal::Sequencer& sequencer) {
     // comes first.
     const bool is_behind = sequencer.IsBehind(index_);
     const bool has_applied = ApplySome(sequencer);
+    if (!sent_.empty()) AwaitPassedOn(sequencer);
     if (is_behind && !has_applied) ReadOn(sequencer);
     const bool has_fired = FireDue(sequencer);
     const bool has_answered = RunSlice();
@@ -149,27 +148,61 @@ std::optional<std::chrono::nanoseconds> Shard::UntilDue(const journal::Sequencer
   return *due > now ? std::chrono::nanoseconds(*due - now) : kDueAgain;
 }
 
+bool Shard::FillBatch() {
+  next_ = 0;
+  count_ = 0;
+  while (count_ < kBatch) {
+    batch_[count_] = mailbox_.Next();
+    if (batch_[count_].empty()) break;
+    engine_.PrefetchIndex(journal::RecordView(batch_[count_]));
+    ++count_;
+  }
+  for (size_t i = 0; i < std::min(kAhead, count_); ++i)
+    engine_.PrefetchTwin(journal::RecordView(batch_[i]));
+  return count_ > 0;
+}
+
 bool Shard::ApplySome(journal::Sequencer& sequencer) {
-  std::array<std::span<std::byte>, kBatch> batch;
-  size_t count = 0;
-  while (count < kBatch) {
-    batch[count] = mailbox_.Next();
-    if (batch[count].empty()) break;
-    engine_.PrefetchIndex(journal::RecordView(batch[count]));
-    ++count;
-  }
-  if (count == 0) return false;
-  for (size_t i = 0; i < std::min(kAhead, count); ++i) {
-    engine_.PrefetchTwin(journal::RecordView(batch[i]));
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) engine_.PrefetchTwin(journal::RecordView(batch[i + kAhead]));
-    engine_.Apply(journal::RecordView(batch[i]));
-    applied_bytes_.Add(batch[i].size());
+  if (!sent_.empty() && !PassOnSent(sequencer)) return false;
+  if (next_ == count_ && !FillBatch()) return false;
+  while (next_ < count_) {
+    if (next_ + kAhead < count_) engine_.PrefetchTwin(journal::RecordView(batch_[next_ + kAhead]));
+    engine_.Apply(journal::RecordView(batch_[next_]));
+    const size_t bytes = batch_[next_++].size();
+    const bool is_passed_on = !engine_.has_sent() || PassOnSent(sequencer);
+    applied_bytes_.Add(bytes);  // not before what it caused counts
+    if (!is_passed_on) return true;
   }
   mailbox_.Release();
   sequencer.SpaceFreed();
   return true;
+}
+
+bool Shard::PassOnSent(journal::Sequencer& sequencer) {
+  std::ranges::move(engine_.TakeSent(), std::back_inserter(sent_));
+  if (sent_.empty()) return true;
+  if (!is_live_.load(std::memory_order_acquire)) {
+    if (on_sent_) on_sent_(sent_);
+    sent_.clear();
+    return true;
+  }
+  std::vector<journal::Record> frame;
+  frame.reserve(sent_.size());
+  for (const journal::OwnedRecord& owned : sent_) frame.push_back(owned.view());
+  auto outcome = sequencer.Append(frame);
+  if (outcome == journal::Sequencer::Outcome::kTooLarge) {
+    // One by one they fit: limits and the least size of a segment see to that.
+    outcome = sequencer.Append({frame.data(), 1});
+    if (outcome == journal::Sequencer::Outcome::kAppended) sent_.erase(sent_.begin());
+    return outcome == journal::Sequencer::Outcome::kAppended && PassOnSent(sequencer);
+  }
+  if (outcome == journal::Sequencer::Outcome::kFailed) EndProcess(sequencer.failure());
+  if (outcome == journal::Sequencer::Outcome::kAppended) sent_.clear();
+  return sent_.empty();
+}
+
+void Shard::AwaitPassedOn(journal::Sequencer& sequencer) {
+  while (!PassOnSent(sequencer)) sequencer.WaitForRoom(kDueAgain);
 }
 
 void Shard::ReadOn(journal::Sequencer& sequencer) {
@@ -193,7 +226,7 @@ void Shard::ReadOn(journal::Sequencer& sequencer) {
   sequencer.SpaceFreed();
 }
 
-void Shard::ApplyFrame(const journal::Frame& frame, const journal::Sequencer& sequencer) {
+void Shard::ApplyFrame(const journal::Frame& frame, journal::Sequencer& sequencer) {
   journal::EntryReader entries(frame.body);
   while (const std::optional<journal::Entry> entry = entries.Next()) {
     if (entry->kind != journal::EntryKind::kRecord) continue;
@@ -202,6 +235,7 @@ void Shard::ApplyFrame(const journal::Frame& frame, const journal::Sequencer& se
         journal::IsOfTwin(record.kind()) && sequencer.ShardOf(record.key_hash()) == index_;
     if (!is_ours) continue;
     engine_.Apply(record);
+    if (engine_.has_sent()) AwaitPassedOn(sequencer);
     applied_bytes_.Add(entry->content.size() + journal::kReadAhead);
   }
 }

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -47,6 +49,14 @@ class Shard final : public journal::Turn {
   // because a journal that is replayed holds those that did.
   void SetTiming(bool is_timing);
 
+  // What becomes of records that twins cause: until it is live they are handed over, on the thread
+  // that applies, or dropped where nobody wants them; then they are appended, each before the next
+  // record is applied. REQUIRES: live only once a journal is attached, while nothing is on its way;
+  // SetOnSent on the thread that applies, in a slice, or before the start
+  using OnSent = std::function<void(const std::vector<journal::OwnedRecord>& records)>;
+  void SetOnSent(OnSent on_sent) { on_sent_ = std::move(on_sent); }
+  void GoLive() { is_live_.store(true, std::memory_order_release); }
+
   // Any thread. Slices run in turn with messages; requests in the order they were asked. False once
   // the shard has ended: the slice never runs then.
   bool Ask(Slice slice);
@@ -65,9 +75,14 @@ class Shard final : public journal::Turn {
   void Run(journal::Sequencer& sequencer);
   // True if there was something to do.
   bool ApplySome(journal::Sequencer& sequencer);
+  bool FillBatch();
+  // False if the records that the last one has caused find no room now: nothing is applied before.
+  bool PassOnSent(journal::Sequencer& sequencer);
+  // The same, and waits for room.
+  void AwaitPassedOn(journal::Sequencer& sequencer);
   // Applies records that the journal holds and the mailbox had no room for. REQUIRES: behind
   void ReadOn(journal::Sequencer& sequencer);
-  void ApplyFrame(const journal::Frame& frame, const journal::Sequencer& sequencer);
+  void ApplyFrame(const journal::Frame& frame, journal::Sequencer& sequencer);
   bool RunSlice();
   // Appends records of timers that are due. False if there were none, or no room for them.
   bool FireDue(journal::Sequencer& sequencer);
@@ -79,7 +94,7 @@ class Shard final : public journal::Turn {
   // Takes no more requests. False if there is one that must be answered first.
   bool Close();
   bool HasWork(const journal::Sequencer& sequencer) const {
-    return !mailbox_.is_empty() || sequencer.IsBehind(index_) ||
+    return !mailbox_.is_empty() || sequencer.IsBehind(index_) || next_ < count_ || !sent_.empty() ||
            has_requests_.load(std::memory_order_acquire);
   }
 
@@ -91,6 +106,8 @@ class Shard final : public journal::Turn {
   std::atomic<bool> is_stopping_{false};
   std::atomic<bool> has_requests_{false};
   std::atomic<bool> is_timing_{false};
+  std::atomic<bool> is_live_{false};
+  OnSent on_sent_;
   // A lock, because requests come from several threads and are rare; held for a push or a pop.
   std::mutex requests_mutex_;
   std::deque<Slice> requests_;
@@ -100,6 +117,12 @@ class Shard final : public journal::Turn {
   // the thread that wakes. All that follows goes with it.
   std::mutex turn_;
   Engine engine_;
+  // Records looked at together, so that the memory of later ones is fetched while earlier ones run.
+  static constexpr size_t kBatch = 16;
+  std::array<std::span<std::byte>, kBatch> batch_;
+  size_t next_ = 0;  // of the batch
+  size_t count_ = 0;
+  std::vector<journal::OwnedRecord> sent_;  // that have found no room yet
   std::vector<journal::Record> due_;
   // When the thread wakes by itself: whoever arms an earlier timer must wake it.
   Time sleeps_until_ = Time::max();

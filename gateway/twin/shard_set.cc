@@ -45,6 +45,23 @@ void ShardSet::Start(journal::Sequencer& sequencer) {
   for (const auto& shard : shards_) shard->Start(sequencer);
 }
 
+void ShardSet::SetOnSent(const Shard::OnSent& on_sent) {
+  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
+  for (const auto& shard : shards_) {
+    const bool is_asked = shard->Ask([&](Engine&) {
+      shard->SetOnSent(on_sent);
+      done.count_down();
+      return true;
+    });
+    if (!is_asked) done.count_down();
+  }
+  done.wait();
+}
+
+void ShardSet::GoLive() {
+  for (const auto& shard : shards_) shard->GoLive();
+}
+
 void ShardSet::SetTiming(bool is_timing) {
   for (const auto& shard : shards_) shard->SetTiming(is_timing);
 }

@@ -31,6 +31,9 @@ class ShardSet {
   // For the sequencer.
   std::vector<journal::ShardInbox> inboxes();
   void Start(journal::Sequencer& sequencer);
+  // As Shard::SetOnSent, of all, on their threads, which are waited for; and Shard::GoLive.
+  void SetOnSent(const Shard::OnSent& on_sent);
+  void GoLive();
   // As Shard::SetTiming.
   void SetTiming(bool is_timing);
   // As Engine::ListensSince, of all; returns before they know.

@@ -108,7 +108,7 @@ void Engine::ApplyTimer(const journal::RecordView& record) {
     return;
   }
   stats.timers_fired.Add();
-  if (call_.unroutable_replies() > 0) stats.commands_unroutable.Add(call_.unroutable_replies());
+  CountDropped(stats);
   if (!call_.is_empty()) Commit(record, route, *twin);
 }
 

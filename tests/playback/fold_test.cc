@@ -132,11 +132,11 @@ TEST_F(FoldTest, TimersThatFiredAreFoldedAsTheyFiredWhateverTheShards) {
   {
     Life life(folder_.path(), {.shards = 3, .is_timing = true});
     ASSERT_TRUE(life.Start().ok());
-    life.site.AppendAll(store::TimedLines(random_, 1'000));
+    life.site.AppendAll(store::DerivedLines(random_, 1'000));
     life.Lines();
     ASSERT_TRUE(life.Save().ok());
     life.CopyTo(base());
-    life.site.AppendAll(store::TimedLines(random_, 1'000));
+    life.site.AppendAll(store::DerivedLines(random_, 1'000));
     live = life.Lines();
     EXPECT_GT(life.site.fired(), 500u);
   }
@@ -152,7 +152,7 @@ TEST_F(FoldTest, TimersThatFiredAreFoldedAsTheyFiredWhateverTheShards) {
 
 // Rows without a journal: time is theirs.
 TEST_F(FoldTest, InVirtualTimeTimersFireAtTheirMomentsWhateverTheShards) {
-  const std::vector<Line> lines = store::TimedLines(random_, 400);
+  const std::vector<Line> lines = store::DerivedLines(random_, 400);
   std::vector<std::string> first;
   std::vector<std::string> first_effects;
   for (const uint32_t shards : kShardCounts) {

@@ -67,6 +67,52 @@ TEST(TestKitTest, TimersFireAtTheirTimeAsVirtualTimePasses) {
   EXPECT_THAT(kit.alerts("d1"), SizeIs(0));
 }
 
+// A house that counts the doors that are open in it.
+struct House {
+  struct State {
+    int64_t open = 0;
+    Last<bool> has_alarm;
+  };
+  static constexpr const char* kName = "house";
+  static constexpr const char* kMeaning = "A house with doors.";
+  static const Fields<State>& fields() {
+    static const Fields<State> kFields = {
+        computed(&State::open, "open", "", "Doors that are open."),
+        telemetry(&State::has_alarm, "has_alarm", "", "Whether the alarm is set."),
+    };
+    return kFields;
+  }
+  explicit House(const Setup&) {}
+  void on_telemetry(State& state, const gemel::Message& message, Context& context) const {
+    if (message.find<bool>("has_alarm").value_or(false) && state.open > 0)
+      context.send("door", "front", "close", {{"because", "the alarm is set"}});
+  }
+  void on_message(State& state, const TwinMessage& message, Context& context) const {
+    if (message.name() == "opened") state.open += message.find<int64_t>("wings").value_or(1);
+    if (message.name() == "burns") context.remove();
+    if (message.name() == "typed") static_cast<void>(message.get<double>("wings"));
+  }
+};
+
+TEST(TestKitTest, MessagesComeAndGo) {
+  TestKit<House> kit({.others = {"door"}});
+  kit.Message("h1", "door", "front", "opened");
+  kit.Message("h1", "door", "back", "opened", {{"wings", 2}});
+  EXPECT_EQ(kit.state("h1").open, 3);
+  kit.Feed("h1", R"({"has_alarm": true})");
+  const auto sent = kit.TakeMessages();
+  ASSERT_THAT(sent, SizeIs(1));
+  EXPECT_EQ(sent[0].from_id, "h1");
+  EXPECT_EQ(sent[0].to_model, "door");
+  EXPECT_EQ(sent[0].to_id, "front");
+  EXPECT_EQ(sent[0].name, "close");
+  kit.Message("h1", "door", "front", "typed", {{"wings", 2}});  // any number is a double
+  EXPECT_THROW(kit.Message("h1", "door", "front", "typed"), MessageRefused);
+  EXPECT_THROW(kit.Message("h1", "door", "front", "typed", {{"wings", "x"}}), MessageRefused);
+  kit.Message("h1", "door", "front", "burns");
+  EXPECT_EQ(kit.twins(), 0u);
+}
+
 TEST(TestKitTest, AFailureOfATimerIsToldAndTheTwinIsAsItWas) {
   TestKit<Door> kit;
   kit.Feed("d1", R"({"is_open": true})");

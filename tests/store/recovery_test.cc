@@ -145,42 +145,6 @@ TEST_F(RecoveryTest, WhatIsAppendedAfterARecoveryIsRecoveredToo) {
   }
 }
 
-TEST_F(RecoveryTest, TimersAreTheSameAgainAndFireWhenTheirTimeComes) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
-  std::vector<std::string> twins;
-  std::vector<std::string> left;
-  {
-    Site site(path(), {.shards = 3, .is_timing = true});
-    site.Start();
-    site.AppendAll(TimedLines(random, 1'500));
-    twins = site.Twins();
-    left = Left(site.Effects());
-    EXPECT_GT(site.fired(), 300u);
-  }
-  EXPECT_THAT(twins, testing::Contains(HasSubstr("timers=")));
-  for (const uint32_t shards : {1U, 2U, 7U}) {
-    Site site(path(), {.epoch = 2, .shards = shards});
-    site.Start();
-    EXPECT_EQ(site.Twins(), twins) << shards;
-    EXPECT_EQ(Told(site.Effects()), left) << shards;
-  }
-  Site site(path(), {.epoch = 3, .is_timing = true});
-  site.Start();
-  const uint64_t before = site.fired();
-  // The second time for those that timers of the first one have armed.
-  for (int i = 0; i < 2; ++i) {
-    site.Append({.id = "later", .wait = std::chrono::hours(1)});
-    site.Twins();
-  }
-  for (const std::string& twin : site.Twins())
-    EXPECT_THAT(twin, testing::Not(HasSubstr(R"("name":"alarm")"))) << "it was due long ago";
-  EXPECT_GT(site.fired(), before);
-  const std::vector<std::string> after = site.Twins();
-  EXPECT_EQ(site.Twins(), after) << "what recurs fires once for all that it has missed";
-}
-
 TEST_F(RecoveryTest, AnEmptyFolderIsANewBeginning) {
   Site site(path());
   const Recovered recovered = site.Start();

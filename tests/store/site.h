@@ -38,11 +38,13 @@ struct Line {
   Duration wait = std::chrono::milliseconds(1);  // before it
 };
 
-// Messages that have timers set, replaced, cancelled, recurring and failing, and the time that lets
-// them fire.
-inline std::vector<Line> TimedLines(std::mt19937_64& random, size_t count) {
-  constexpr const char* kOrders[] = {"alarm", "tick",    "disarm",      "bomb",  "chain",
-                                     "call",  "at_once", "alarm clear", "throw", "armed"};
+// Messages that have timers set, replaced, cancelled, recurring and failing, with the time that
+// lets them fire, and that make twins send messages to each other and remove each other.
+inline std::vector<Line> DerivedLines(std::mt19937_64& random, size_t count) {
+  constexpr const char* kOrders[] = {"alarm",      "tick",    "disarm",       "bomb",  "chain",
+                                     "call",       "at_once", "alarm clear",  "throw", "armed",
+                                     "sum",        "ping",    "sum_twice",    "loop",  "tell_throw",
+                                     "tell_raise", "remove",  "remove_other", "sum",   "sum"};
   std::vector<Line> lines;
   for (size_t i = 0; i < count; ++i) {
     lines.push_back({.id = "device-" + std::to_string(random() % 30),
@@ -61,6 +63,8 @@ struct SiteOptions {
   uint64_t segment_bytes = 64 * 1'024;
   journal::Attempts* attempts = nullptr;
   bool is_timing = false;
+  // It ends before what twins send to each other is written.
+  bool is_mute = false;
 };
 
 // One process of a gateway as far as its twins go: shards that run, and effects that a sink keeps.
@@ -101,6 +105,8 @@ class Site {
     if (!journal.ok()) return {};
     journal_ = *std::move(journal);
     sequencer_.Attach(*journal_, catalog, recovered->last);
+    if (!options_.is_mute) shards_.GoLive();
+    for (const journal::OwnedRecord& unsent : recovered->unsent) Put(unsent.view());
     held = gate_.Open(sequencer_.Now());
     shards_.SetTiming(options_.is_timing);
     return *recovered;

@@ -92,7 +92,7 @@ TEST_F(StoreTest, TimersThatWereSavedAndThoseThatFiredAfterItAreThereAgain) {
     next.site.clock.Advance(std::chrono::hours(epoch));  // no start is before the last one's end
     const Status status = next.Start();
     ASSERT_TRUE(status.ok()) << status.message();
-    for (const Line& line : TimedLines(random, 600)) {
+    for (const Line& line : DerivedLines(random, 600)) {
       next.site.Append(line);
       if (random() % 200 == 0) {
         ASSERT_TRUE(next.Save().ok());

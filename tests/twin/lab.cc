@@ -83,6 +83,17 @@ Lsn Lab::NextLsn() {
   return MakeLsn(1, static_cast<uint64_t>(records + fired));
 }
 
+size_t Lab::Deliver() {
+  size_t count = 0;
+  while (engine.has_sent()) {
+    for (const journal::OwnedRecord& one : engine.TakeSent()) {
+      ApplyDue(one, one.view().kind);
+      ++count;
+    }
+  }
+  return count;
+}
+
 size_t Lab::Wait(Duration duration) {
   const Time end = now() + duration;
   size_t count = 0;

@@ -80,6 +80,8 @@ class Lab {
   // Both return the record's LSN.
   Lsn Say(const Said& said);
   Lsn Delete(std::string_view id);
+  // Applies what twins have sent to each other, until nobody sends any more; how many that were.
+  size_t Deliver();
   // Moves time on; timers that are due by then fire, each at its time. How many records that were.
   size_t Wait(Duration duration);
   // A timer's record, as a journal holds it.

@@ -26,6 +26,8 @@ struct Probe {
     int64_t drawn = 0;
     int64_t active = 0;
     int64_t fired = 0;
+    int64_t told = 0;
+    Text<30> last_from;
     bool is_ready = false;
   };
   static constexpr const char* kName = "probe";
@@ -46,6 +48,8 @@ struct Probe {
         computed(&State::drawn, "drawn", "", "The last random number."),
         computed(&State::active, "active", "", "Whether the alert was active."),
         computed(&State::fired, "fired", "", "Calls of on_timer."),
+        computed(&State::told, "told", "", "Sum of the numbers that other twins sent."),
+        computed(&State::last_from, "last_from", "", "The last of them."),
         computed(&State::is_ready, "is_ready", "", "Whether on_init was called."),
     };
     return kFields;
@@ -77,7 +81,35 @@ struct Probe {
     if (name == "chain") context.set_timer("alarm", std::chrono::seconds(1));
   }
 
+  void on_message(State& state, const TwinMessage& message, Context& context) const {
+    state.last_from = message.from_id();
+    if (message.name() == "add") state.told += message.get<int64_t>("n");
+    if (message.name() == "ping") context.send("probe", message.from_id(), "add", {{"n", 1}});
+    if (message.name() == "loop") {
+      ++state.told;
+      context.send("probe", context.id(), "loop");
+    }
+    if (message.name() == "throw") throw std::runtime_error("told to throw by another twin");
+    if (message.name() == "raise") Raise(Severity::kMajor, state, context);
+  }
+
  private:
+  static void Tell(std::string_view word, const State& state, Context& context) {
+    if (word == "sum") context.send("probe", "sum", "add", {{"n", state.b.value_or(1)}});
+    if (word == "sum_twice") {
+      context.send("probe", "sum", "add", {{"n", 1}});
+      context.send("probe", "sum", "add", {{"n", 2}});
+    }
+    for (const char* name : {"ping", "loop"}) {
+      if (word == name) context.send("probe", "other", name);
+    }
+    if (word == "tell_throw") context.send("probe", "other", "throw");
+    if (word == "tell_raise") context.send("probe", "other", "raise");
+    if (word == "tell_nobody") context.send("nobody", "x", "add");
+    if (word == "tell_bad") context.send("probe", "a+b", "add");
+    if (word == "remove") context.remove();
+    if (word == "remove_other") context.remove("probe", "other");
+  }
   static void Time(std::string_view word, State& state, Context& context) {
     using std::chrono::seconds;
     for (const char* name : {"alarm", "call", "bomb", "chain", "other"}) {
@@ -107,6 +139,7 @@ struct Probe {
     if (word == "fill") Raises(kEffectsPerRecordMax, context);
     if (word == "flood") Raises(kEffectsPerRecordMax + 1, context);
     Time(word, state, context);
+    Tell(word, state, context);
   }
   static void Raise(Severity severity, const State& state, Context& context) {
     context.raise(severity, "hot", "a is high", {{"a", state.a}});
