@@ -91,10 +91,11 @@ class Replayer {
       });
       return Status::Ok();
     }
+    // Also one that is not applied: it is there, and not sent again.
+    if (journal::IsSentByTwin(view.kind())) sent_.Found(view);
     if (!journal::IsOfTwin(view.kind()) || skipped_.contains(view.lsn())) return Status::Ok();
     if (source_.wants && !source_.wants(view)) return Status::Ok();
     ++recovered_.records;
-    if (journal::IsSentByTwin(view.kind())) sent_.Found(view);
     GEMEL_TRY_LET(const std::span<const std::byte> record, records_.Translate());
     const unsigned attempts =
         source_.attempts == nullptr ? 0 : source_.attempts->CountOf(view.lsn());

@@ -36,9 +36,9 @@ void Engine::ApplyMessage(const journal::RecordView& record) {
 bool Engine::RunMessage(const journal::RecordView& record, Twin& twin, bool is_new,
                         const Route* route) {
   const model::Model& model = *world_.models[record.model()].model;
-  if (!model.has_messages()) return true;  // it had, when the message was sent
   call_.Begin({&model, &twin, &timers_, record.lsn(), record.record_time(), route != nullptr,
                record.depth()});
+  if (!model.has_messages()) return true;  // it had, when the message was sent
   const uint64_t started = Ticks();
   const bool is_done =
       (!is_new || model.OnInit(twin.state(), call_.context(), call_.failure())) &&

@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "gateway/base/crash_point.h"
 #include "gateway/base/end_process.h"
 #include "gateway/journal/frame.h"
 
@@ -189,6 +190,7 @@ bool Shard::PassOnSent(journal::Sequencer& sequencer) {
   std::vector<journal::Record> frame;
   frame.reserve(sent_.size());
   for (const journal::OwnedRecord& owned : sent_) frame.push_back(owned.view());
+  CrashPoint("shard.before_sent");
   auto outcome = sequencer.Append(frame);
   if (outcome == journal::Sequencer::Outcome::kTooLarge) {
     // One by one they fit: limits and the least size of a segment see to that.
@@ -197,6 +199,7 @@ bool Shard::PassOnSent(journal::Sequencer& sequencer) {
     return outcome == journal::Sequencer::Outcome::kAppended && PassOnSent(sequencer);
   }
   if (outcome == journal::Sequencer::Outcome::kFailed) EndProcess(sequencer.failure());
+  CrashPoint("shard.sent");
   if (outcome == journal::Sequencer::Outcome::kAppended) sent_.clear();
   return sent_.empty();
 }

@@ -11,7 +11,7 @@ constexpr std::chrono::microseconds kSliceMax{100};
 // Twins between two looks at the clock.
 constexpr size_t kScanStride = 16;
 
-TwinCopy Copy(const Twin& twin, const Timers& timers, size_t state_size) {
+TwinCopy Copy(const Twin& twin, const Engine& engine, size_t state_size) {
   TwinCopy copy{.id = std::string(twin.id()),
                 .state = {twin.state(), twin.state() + state_size},
                 .applied_lsn = twin.applied_lsn,
@@ -19,10 +19,12 @@ TwinCopy Copy(const Twin& twin, const Timers& timers, size_t state_size) {
                 .alerts = {},
                 .timers = {}};
   if (twin.side() != nullptr) copy.alerts = twin.side()->alerts;
-  timers.ForEach(twin, [&](const Timer& timer) {
+  engine.timers().ForEach(twin, [&](const Timer& timer) {
     if (timer.is_of_model()) copy.timers.push_back(timer);
   });
-  std::ranges::sort(copy.timers, {}, [](const Timer& timer) { return timer.name.number; });
+  std::ranges::sort(copy.timers, {}, [&](const Timer& timer) {
+    return engine.world().timer_names->TextOf(timer.name);
+  });
   return copy;
 }
 
@@ -86,7 +88,7 @@ std::optional<TwinCopy> ShardSet::Get(uint16_t model, std::string_view id) {
   std::latch done(1);
   const bool is_asked = shards_[PartitionOf(hash) % shards_.size()]->Ask([&](Engine& engine) {
     if (const Twin* twin = engine.table(model).Find(hash, id)) {
-      copy = Copy(*twin, engine.timers(), world_.models[model].model->state_size());
+      copy = Copy(*twin, engine, world_.models[model].model->state_size());
     }
     done.count_down();
     return true;

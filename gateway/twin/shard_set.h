@@ -20,7 +20,7 @@ struct TwinCopy {
   Lsn applied_lsn = kNoLsn;
   Time last_telemetry = kNoTime;
   std::vector<Alert> alerts;
-  std::vector<Timer> timers;  // by their names' numbers
+  std::vector<Timer> timers;  // by their names
 };
 
 // All shards of the process.

@@ -114,9 +114,9 @@ void Engine::ApplyTimer(const journal::RecordView& record) {
 
 bool Engine::RunTimer(const journal::RecordView& record, Twin& twin, const Route* route) {
   const model::Model& model = *world_.models[record.model()].model;
-  if (!model.has_timers()) return true;  // it had, when the timer was set
   std::memcpy(undo_.data(), twin.state(), model.state_size());
   call_.Begin({&model, &twin, &timers_, record.lsn(), record.record_time(), route != nullptr});
+  if (!model.has_timers()) return true;  // it had, when the timer was set
   const uint64_t started = Ticks();
   const bool is_done =
       model.OnTimer(twin.state(), record.payload(), call_.context(), call_.failure());

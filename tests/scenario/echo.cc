@@ -1,3 +1,5 @@
+#include <string>
+
 #include "gateway/sdk/model.hpp"
 
 // A model for scenarios: answers every message with a command that carries its number, raises an
@@ -33,7 +35,8 @@ struct Echo {
     return kFields;
   }
 
-  explicit Echo(const Setup& setup) : limit_(setup.number("limit", 100.0)) {}
+  explicit Echo(const Setup& setup)
+      : limit_(setup.number("limit", 100.0)), tells_total_(setup.flag("tells_total", false)) {}
 
   void on_telemetry(State& state, const Message& message, Context& context) const {
     if (message.has(state.note) && state.note.value().view() == "throw") {
@@ -43,6 +46,7 @@ struct Echo {
     const auto n = message.get<int64_t>("n");
     state.sum += n;
     context.reply("answer", {{"n", n}});
+    if (tells_total_) context.send("total", "t" + std::to_string(n % 7), "add", {{"n", n}});
     if (!message.has(state.value)) return;
     if (state.value.value() > limit_) {
       context.raise(Severity::kMajor, "too_high", "The value is above its limit.",
@@ -54,6 +58,7 @@ struct Echo {
 
  private:
   double limit_;
+  bool tells_total_;  // what it was told, to twins of another model
 };
 
 }  // namespace gemel

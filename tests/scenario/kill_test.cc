@@ -36,7 +36,29 @@ struct Treatment {
   bool has_message_id = true;
   int64_t kills = 30;
   std::vector<CrashPlace> places;  // where it dies, in turn; none: at random moments
+  bool tells_total = false;        // twins tell each number to twins of another model
 };
+
+// What those have come to, all together.
+struct Totals {
+  int64_t told = 0;
+  int64_t sum = 0;
+  int64_t beats = 0;
+};
+
+Totals TotalsOf(const GatewayProcess& gateway) {
+  Totals totals;
+  for (int twin = 0; twin < 7; ++twin) {
+    const HttpAnswer answer = gateway.Get("/api/v1/twins/total/t" + std::to_string(twin));
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    if (answer.status != 200) continue;
+    const nlohmann::json state = answer.Json()["state"];
+    totals.told += state["told"].get<int64_t>();
+    totals.sum += state["sum"].get<int64_t>();
+    totals.beats += state["beats"].get<int64_t>();
+  }
+  return totals;
+}
 
 // Waits for an answer to each number, as long as some come: a gateway that was killed so often has
 // many to send.
@@ -58,6 +80,10 @@ class KillTest : public ::testing::Test {
     if (treatment.has_message_id) {
       configuration["routes"][0]["message_id"] = "/n";
       configuration["routes"][0]["repeat_window"] = kRepeatWindow;
+    }
+    if (treatment.tells_total) {
+      configuration["models"][0]["parameters"] = {{"tells_total", true}};
+      configuration["models"].push_back({{"name", "total"}, {"plugin", PluginPath("total")}});
     }
     configuration["store"]["snapshot_every"] = "100ms";
     const auto seed = static_cast<uint64_t>(
@@ -105,6 +131,13 @@ class KillTest : public ::testing::Test {
       EXPECT_EQ(twins.applied_twice, 0);
       EXPECT_EQ(twins.wrong_sums, 0);
     }
+    if (treatment.tells_total) {
+      const Totals totals = TotalsOf(gateway);
+      EXPECT_EQ(totals.told, published) << "each number once, from twin to twin";
+      EXPECT_EQ(totals.sum, published * (published + 1) / 2);
+      EXPECT_GT(totals.beats, 0);
+      std::printf("told=%ld beats=%ld ", totals.told, totals.beats);
+    }
     EXPECT_GE(10 * busy, 7 * treatment.kills);
     if (!treatment.places.empty()) {
       EXPECT_GT(at_points, treatment.kills / 2);
@@ -133,6 +166,18 @@ TEST_F(KillTest, AtEachNamedPoint) {
                     {"store.scanned", 5},
                     {"store.before_commit", 5},
                     {"store.committed", 5}}});
+}
+
+TEST_F(KillTest, WhatTwinsTellEachOtherCountsOnceToo) {
+  Treat({.kills = FromEnvironment("GEMEL_KILLS", 15),
+         .places = {{"shard.before_sent", 800},
+                    {"shard.sent", 800},
+                    {"journal.written", 1'600},
+                    {"engine.after_model", 800},
+                    {"store.scanning", 10},
+                    {"store.before_commit", 5},
+                    {"store.committed", 5}},
+         .tells_total = true});
 }
 
 TEST_F(KillTest, WithQos2) { Treat({.qos = 2, .kills = FromEnvironment("GEMEL_KILLS", 5)}); }

@@ -170,6 +170,47 @@ TEST_F(EngineTimerTest, AMessageThatFailsArmsNothing) {
   EXPECT_EQ(lab_.Find("x"), nullptr);
 }
 
+// A later version of the probe, which knows timers and messages no more.
+struct Bare {
+  using State = Probe::State;
+  static constexpr const char* kName = "probe";
+  static constexpr const char* kMeaning = "Raises an alert whatever it is told.";
+  static const Fields<State>& fields() { return Probe::fields(); }
+  explicit Bare(const Setup&) {}
+  void on_telemetry(State&, const Message&, Context& context) const {
+    context.raise(Severity::kMajor, "hot", "as ever");
+  }
+};
+
+TEST(EngineBareTest, AModelThatKnowsTimersAndMessagesNoMoreIsNotAsked) {
+  ProbeWorld probes;
+  probes.world.models[0].model =
+      std::move(model::Model::Create(*ModelTable<Bare>(), {.name = "probe"})).value();
+  KeptSink sink;
+  Engine engine(probes.world, sink);
+  Lsn lsn = MakeLsn(1, 0);
+  const auto apply = [&](journal::Record record) {
+    record.lsn = ++lsn;
+    record.key_hash = HashKey("probe", record.id);
+    record.record_time = kStart;
+    const std::vector<uint64_t> bytes = Encoded(record);
+    engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  };
+  Twin& twin = engine.Restore(0, HashKey("probe", "x"), "x");
+  engine.timers().Arm(
+      twin, 0,
+      {.name = *probes.world.timer_names->Intern("alarm"), .due = kStart, .cause = {7, 1}});
+  apply({.id = "y", .payload = "{}"});
+  EXPECT_THAT(sink.Take(), SizeIs(1));
+  apply({.kind = journal::RecordKind::kTimer, .cause = {7, 1}, .id = "x", .payload = "alarm"});
+  std::string payload;
+  EncodeTwinMessage("probe", "y", "raise", nullptr, 0, probes.symbols, payload);
+  apply(
+      {.kind = journal::RecordKind::kTwinMessage, .cause = {8, 1}, .id = "x", .payload = payload});
+  EXPECT_THAT(sink.Take(), IsEmpty()) << "nor does it do what another call has asked for";
+  EXPECT_EQ(engine.timers().size(), 0u);
+}
+
 TEST_F(EngineTimerTest, WhatIsNoTimerIsAFailureThatSaysSo) {
   const auto error = [&](std::string_view words) {
     lab_.Take();

@@ -26,6 +26,7 @@ class TimersTest : public ::testing::Test {
     std::vector<Timers::Due> due;
     timers_.TakeDue(At(now_ms), most, due);
     std::vector<Timers::Handle> handles;
+    handles.reserve(due.size());
     for (const Timers::Due& one : due) handles.push_back(one.timer);
     return handles;
   }
