@@ -72,20 +72,24 @@ void AwaitAnswers(Tail& commands, int64_t published, Answers& answers) {
   }
 }
 
+nlohmann::json ConfigurationOf(const Treatment& treatment) {
+  nlohmann::json configuration = EchoConfiguration();
+  configuration["routes"][0]["qos"] = treatment.qos;
+  if (treatment.has_message_id) {
+    configuration["routes"][0]["message_id"] = "/n";
+    configuration["routes"][0]["repeat_window"] = kRepeatWindow;
+  }
+  if (treatment.tells_total) {
+    configuration["models"][0]["parameters"] = {{"tells_total", true}};
+    configuration["models"].push_back({{"name", "total"}, {"plugin", PluginPath("total")}});
+  }
+  configuration["store"]["snapshot_every"] = "100ms";
+  return configuration;
+}
+
 class KillTest : public ::testing::Test {
  protected:
   void Treat(const Treatment& treatment) {
-    nlohmann::json configuration = EchoConfiguration();
-    configuration["routes"][0]["qos"] = treatment.qos;
-    if (treatment.has_message_id) {
-      configuration["routes"][0]["message_id"] = "/n";
-      configuration["routes"][0]["repeat_window"] = kRepeatWindow;
-    }
-    if (treatment.tells_total) {
-      configuration["models"][0]["parameters"] = {{"tells_total", true}};
-      configuration["models"].push_back({{"name", "total"}, {"plugin", PluginPath("total")}});
-    }
-    configuration["store"]["snapshot_every"] = "100ms";
     const auto seed = static_cast<uint64_t>(
         FromEnvironment("GEMEL_SEED", static_cast<int64_t>(std::random_device{}())));
     std::mt19937_64 random(seed);
@@ -93,7 +97,7 @@ class KillTest : public ::testing::Test {
 
     Broker broker({.is_persistent = true});
     ASSERT_TRUE(broker.Start().ok());
-    GatewayProcess gateway(broker, configuration);
+    GatewayProcess gateway(broker, ConfigurationOf(treatment));
     ASSERT_TRUE(gateway.Start()) << gateway.errors();
     Tail commands(broker, {"scenario/+/+/out"});
     Answers answers;
