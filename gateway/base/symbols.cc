@@ -30,6 +30,13 @@ std::optional<Symbol> Symbols::Intern(std::string_view text) {
   return Symbol{number};
 }
 
+std::optional<Symbol> Symbols::Find(std::string_view text) {
+  if (text.empty()) return Symbol{};
+  const std::lock_guard lock(mutex_);
+  const auto found = numbers_.find(text);
+  return found == numbers_.end() ? std::nullopt : std::optional(Symbol{found->second});
+}
+
 std::string_view Symbols::TextOf(Symbol symbol) const {
   if (symbol.number == 0) return {};
   const size_t index = symbol.number - 1;

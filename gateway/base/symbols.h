@@ -22,6 +22,8 @@ class Symbols {
 
   // Any thread. Nothing if the text is new and the table is full; the empty text is symbol 0.
   std::optional<Symbol> Intern(std::string_view text);
+  // Any thread. Nothing if the text was never interned.
+  std::optional<Symbol> Find(std::string_view text);
   // Any thread, without a lock. REQUIRES: the symbol came from this table.
   std::string_view TextOf(Symbol symbol) const;
   size_t size() const { return size_.load(std::memory_order_acquire); }

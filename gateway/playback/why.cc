@@ -20,10 +20,12 @@
 #include "gateway/journal/segment.h"
 #include "gateway/journal/skipped.h"
 #include "gateway/model/state.h"
+#include "gateway/sdk/arguments.hpp"
 #include "gateway/playback/collector.h"
 #include "gateway/store/one_twin.h"
 #include "gateway/store/recovery.h"
 #include "gateway/twin/engine.h"
+#include "gateway/twin/twin_message.h"
 
 namespace gemel::playback {
 namespace {
@@ -195,15 +197,25 @@ class Story {
               .event_time = record.event_time(),
               .route = world_.routes[record.route()].name,
               .payload = std::string(record.payload()),
-              .is_deletion = record.kind() == journal::RecordKind::kTwinDeleted,
-              .is_timer = journal::IsDerived(record.kind())};
+              .is_deletion = record.kind() == journal::RecordKind::kTwinDeleted ||
+                             record.kind() == journal::RecordKind::kTwinRemoved,
+              .is_timer = record.kind() == journal::RecordKind::kTimer ||
+                          record.kind() == journal::RecordKind::kTimerMissed};
     if (record.kind() != journal::RecordKind::kTelemetry) step.route.clear();
     const auto codec = static_cast<codec::Codec>(record.codec());
     step.is_text = codec == codec::Codec::kJson || codec == codec::Codec::kText;
+    if (record.kind() == journal::RecordKind::kTwinMessage) step.payload = InWords(record);
     step.before = StateOf(engine);
     engine.Apply(record);
     step.after = StateOf(engine);
     return step;
+  }
+
+  static std::string InWords(const journal::RecordView& message) {
+    twin::TwinMessageReader reader;
+    if (!reader.Read(message.payload())) return {};
+    const gemel_twin_message& its = reader.message();
+    return fmt::format("{} of {}/{}", ToView(its.name), ToView(its.model), ToView(its.id));
   }
 
   std::vector<std::byte> StateOf(twin::Engine& engine) const {

@@ -193,6 +193,7 @@ void TestKitBase::Impl::AddTopic(const std::vector<std::pair<std::string, std::s
 }
 
 void TestKitBase::Impl::Deliver() {
+  std::optional<std::string> failed;  // the others arrive all the same
   while (engine->has_sent()) {
     for (const journal::OwnedRecord& owned : engine->TakeSent()) {
       journal::Record record = owned.view();
@@ -200,9 +201,14 @@ void TestKitBase::Impl::Deliver() {
       if (record.model != 0) continue;
       record.lsn = MakeLsn(1, ++records);
       record.record_time = now;
-      Apply(record);
+      try {
+        Apply(record);
+      } catch (const MessageRefused& refused) {
+        if (!failed) failed = refused.what();
+      }
     }
   }
+  if (failed) throw MessageRefused(*failed);
 }
 
 void TestKitBase::Impl::Keep(const journal::Record& record) {
@@ -277,6 +283,9 @@ void TestKitBase::Message(std::string_view id, std::string_view from_model,
                           std::string_view from_id, std::string_view name, Arguments arguments) {
   if (!impl_->model().has_messages())
     throw MessageRefused(fmt::format("{} has no on_message", impl_->model().name()));
+  for (const std::string_view text : {from_model, from_id, name}) {
+    if (text.size() > kIdBytesMax) throw std::invalid_argument("a name or id is too long");
+  }
   std::string payload;
   twin::EncodeTwinMessage(from_model, from_id, name, arguments.begin(), arguments.size(),
                           impl_->symbols, payload);

@@ -143,6 +143,7 @@ class Replayer {
     std::latch done(1);
     const bool is_asked = shards_.Ask(sequencer_.ShardOf(record.key_hash()), [&](auto& engine) {
       engine.Apply(record);
+      sent_.Made(engine.TakeSent());
       done.count_down();
       return true;
     });

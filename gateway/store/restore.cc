@@ -52,7 +52,13 @@ Status Store::RestoreTable(size_t model, Restored& restored) {
     return Damaged(fmt::format("table {}: its fields are not what was written", table.name));
   GEMEL_TRY_LET(const RowReader reader,
                 RowReader::Make(*stored, world_, static_cast<uint16_t>(model)));
-  table.is_current = *stored == table.fields;
+  // One of version 2 has no room for timers and is written anew.
+  GEMEL_TRY_LET(sqlite::Statement columns,
+                database_.Prepare("SELECT count(*) FROM pragma_table_info(?1) "
+                                  "WHERE name = 'gemel_timers'"));
+  columns.Bind(1, std::string_view(table.name));
+  GEMEL_TRY(columns.Step().status());
+  table.is_current = *stored == table.fields && columns.integer(0) == 1;
   GEMEL_TRY_LET(const Sum found, RestoreAll(table.name, [&](const CheckedRow& row) {
                   return RestoreTwin(table, model, reader, row, restored);
                 }));
@@ -71,7 +77,6 @@ Status Store::RestoreTwin(Table& table, size_t model, const RowReader& reader,
     return Damaged(fmt::format("table {}: the twin {} is there twice", table.name, Quote(id)));
   twin::Twin& twin = engine.Restore(static_cast<uint16_t>(model), hash, id);
   GEMEL_TRY(reader.Read(row, engine, twin));
-  if (!reader.HasTimers(row)) table.is_current = false;
   restored.highest_row = std::max(restored.highest_row, twin.applied_lsn);
   if (!table.is_current) {
     engine.table(model).MarkDirty(twin);

@@ -23,14 +23,6 @@ uint64_t NextRandom(uint64_t& state) {
   return z ^ z >> 31;
 }
 
-// Codes and command names become topic levels and labels.
-bool IsCode(std::string_view text) {
-  return !text.empty() && text.size() <= kFieldNameBytesMax &&
-         std::ranges::all_of(text, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-         });
-}
-
 std::string NotACode(std::string_view name) {
   return fmt::format(
       "{}: the name of a command or a timer, or an alert's code, must match [a-z0-9_]+ and have at "
@@ -50,6 +42,14 @@ std::string_view Cut(std::string_view text) {
 }
 
 }  // namespace
+
+// Codes and command names become topic levels and labels.
+bool IsCode(std::string_view text) {
+  return !text.empty() && text.size() <= kFieldNameBytesMax &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
 
 const gemel_host Call::kHost = {
     sizeof(gemel_host), GEMEL_ABI_VERSION,  &Call::Random,   &Call::SymbolText, &Call::Reply,
@@ -176,6 +176,15 @@ std::optional<Symbol> Call::TimerName(std::string_view name) {
   return symbol;
 }
 
+std::optional<Symbol> Call::KnownTimer(std::string_view name) {
+  const auto known = timer_names_.find(name);
+  if (known != timer_names_.end()) return known->second;
+  const std::optional<Symbol> symbol =
+      IsCode(name) ? world_.timer_names->Find(name) : std::nullopt;
+  if (symbol) timer_names_.emplace(name, *symbol);
+  return symbol;
+}
+
 bool Call::IsArmed(Symbol timer) const {
   for (size_t i = intents_count_; i-- > 0;) {
     const Intent& intent = intents_[i];
@@ -226,13 +235,13 @@ int Call::CancelTimer(gemel_context* context, gemel_text name) {
   if (HasTimer(context, name) == 0) return 0;
   Intent* intent = call.AddIntent(Intent::Kind::kCancelTimer, ToView(name));
   if (intent == nullptr) return 1;
-  intent->timer = *call.TimerName(ToView(name));
+  intent->timer = *call.KnownTimer(ToView(name));
   return 0;
 }
 
 int Call::HasTimer(gemel_context* context, gemel_text name) {
   Call& call = From(context);
-  const auto known = call.TimerName(ToView(name));
+  const auto known = call.KnownTimer(ToView(name));
   return known && call.IsArmed(*known) ? 1 : 0;
 }
 
@@ -266,6 +275,11 @@ int Call::Send(gemel_context* context, gemel_text model, gemel_text id, gemel_te
   if (!call.world_.models[intent->model].model->has_messages()) {
     return call.Refuse(
         fmt::format("send: the model {} has no on_message that could be called", ToView(model)));
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (arguments[i].name.size <= kFieldNameBytesMax) continue;
+    return call.Refuse(fmt::format("send: {}: an argument's name has at most {} bytes",
+                                   Quote(ToView(arguments[i].name)), kFieldNameBytesMax));
   }
   EncodeTwinMessage(subject.model->name(), subject.twin->id(), ToView(name), arguments, count,
                     call.symbols_, intent->arguments);

@@ -22,6 +22,9 @@ namespace gemel::twin {
 // Of the alert that the gateway itself raises for a twin of which nothing is heard.
 inline constexpr const char* kOfflineCode = "offline";
 
+// Whether a text may be the name of a command or a timer, or an alert's code.
+bool IsCode(std::string_view text);
+
 // What a model asked for during a call, in order. Kept back until the call has succeeded.
 struct Intent {
   enum class Kind : uint8_t { kReply, kRaise, kClear, kSetTimer, kCancelTimer, kSend, kRemove };
@@ -68,6 +71,8 @@ class Call {
   bool is_empty() const { return intents_count_ == 0; }
   // The number of a timer's name; nothing if it can be none, or there are too many names.
   std::optional<Symbol> TimerName(std::string_view name);
+  // The same for a name that was set before; nothing if it never was.
+  std::optional<Symbol> KnownTimer(std::string_view name);
   // Replies that were dropped because the route has no command topic.
   uint32_t unroutable_replies() const { return unroutable_replies_; }
   // Messages that were dropped because they would make too long a chain.

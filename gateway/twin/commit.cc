@@ -85,7 +85,8 @@ void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const In
     stats.alerts_cleared[alert->severity].Add();
     alert->severity = intent.severity;
   } else {
-    if (side.alerts.size() >= kAlertsPerTwinMax) {
+    // The gateway's own alert always has room.
+    if (side.alerts.size() >= kAlertsPerTwinMax && intent.name != kOfflineCode) {
       stats.alerts_dropped.Add();
       return;
     }

@@ -43,6 +43,7 @@ void Engine::Apply(const journal::RecordView& record) {
 void Engine::ApplyNoted(const journal::RecordView& record) {
   if (!deletions_.empty() && IsBeforeDeletion(record)) return;
   ordinal_ = 0;
+  derived_ = 0;
   switch (record.kind()) {
     case journal::RecordKind::kTelemetry:
       ApplyTelemetry(record);

@@ -179,7 +179,8 @@ class Engine {
   std::vector<std::byte> undo_;
   std::string topic_;
   std::string payload_;
-  uint32_t ordinal_ = 0;
+  uint32_t ordinal_ = 0;  // among the effects of the record
+  uint32_t derived_ = 0;  // among the timers and messages that it causes
   Lsn applied_ = kNoLsn;
   std::atomic<Lsn> unnoted_{kNoLsn};  // where nobody has named a place
   std::atomic<Lsn>* applying_ = &unnoted_;

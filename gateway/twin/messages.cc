@@ -9,6 +9,7 @@ namespace gemel::twin {
 
 void Engine::ApplyMessage(const journal::RecordView& record) {
   const model::Model& model = *world_.models[record.model()].model;
+  if (!model.has_messages()) return;  // it had, when the message was sent
   if (!message_.Read(record.payload())) {
     Refuse(record, {Refusal::kPayloadInvalid, "it is no message of a twin"});
     return;
@@ -38,7 +39,6 @@ bool Engine::RunMessage(const journal::RecordView& record, Twin& twin, bool is_n
   const model::Model& model = *world_.models[record.model()].model;
   call_.Begin({&model, &twin, &timers_, record.lsn(), record.record_time(), route != nullptr,
                record.depth()});
-  if (!model.has_messages()) return true;  // it had, when the message was sent
   const uint64_t started = Ticks();
   const bool is_done =
       (!is_new || model.OnInit(twin.state(), call_.context(), call_.failure())) &&
@@ -54,7 +54,7 @@ void Engine::CommitSend(const journal::RecordView& record, const Intent& intent)
       .kind = is_message ? journal::RecordKind::kTwinMessage : journal::RecordKind::kTwinRemoved,
       .model = intent.model,
       .key_hash = HashKey(model, intent.name),
-      .cause = {record.lsn(), ordinal_++},
+      .cause = {record.lsn(), derived_++},
       .depth = static_cast<uint16_t>(record.depth() + 1),
       .id = intent.name,
       .payload = intent.arguments});

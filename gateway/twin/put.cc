@@ -7,9 +7,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
+#include "gateway/base/time_text.h"
 #include "gateway/model/state.h"
 #include "gateway/sdk/arguments.hpp"
+#include "gateway/twin/call.h"
 #include "gateway/twin/engine.h"
 #include "gateway/twin/side_text.h"
 
@@ -140,6 +143,14 @@ std::optional<std::vector<std::byte>> RepeatsOf(const json& line) {
   return bytes;
 }
 
+// REQUIRES: due_us and every_us are integers
+bool IsTimely(const json& timer) {
+  const auto due = timer["due_us"].get<int64_t>();
+  const auto every = timer["every_us"].get<int64_t>();
+  return due >= kTimeMinUs && due <= kTimeMaxUs && every >= 0 &&
+         every <= Duration(kTimerMax).count();
+}
+
 std::optional<std::string> WrongTimers(const json& line) {
   const auto timers = line.find("timers");
   if (timers == line.end()) return std::nullopt;
@@ -151,8 +162,8 @@ std::optional<std::string> WrongTimers(const json& line) {
     };
     const auto name = timer.is_object() ? timer.find("name") : timer.end();
     const bool is_timer = timer.is_object() && name != timer.end() && name->is_string() &&
-                          !name->get_ref<const std::string&>().empty() && has("due_us") &&
-                          has("every_us") && timer["every_us"].get<int64_t>() >= 0;
+                          IsCode(name->get_ref<const std::string&>()) && has("due_us") &&
+                          has("every_us") && IsTimely(timer);
     if (!is_timer || !names.insert(name->get<std::string>()).second) {
       return fmt::format(
           "timers: {} is no timer: an object of name, due_us and every_us, the name "
@@ -169,7 +180,7 @@ void Engine::PutTimers(const json& line, const journal::RecordView& record, Twin
   for (json& timer : timers) {
     if (!timer.is_object()) continue;
     timer["lsn"] = record.lsn();
-    timer["ordinal"] = ordinal_++;
+    timer["ordinal"] = derived_++;
   }
   static_cast<void>(RestoreTimers(timers.dump(), world_, record.model(), timers_, twin));
 }

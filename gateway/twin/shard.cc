@@ -94,7 +94,11 @@ void Shard::Run(journal::Sequencer& sequencer) {
     // comes first.
     const bool is_behind = sequencer.IsBehind(index_);
     const bool has_applied = ApplySome(sequencer);
-    if (!sent_.empty()) AwaitPassedOn(sequencer);
+    if (!sent_.empty()) {
+      // Not a sign that the mailbox is empty.
+      AwaitPassedOn(sequencer);
+      continue;
+    }
     if (is_behind && !has_applied) ReadOn(sequencer);
     const bool has_fired = FireDue(sequencer);
     const bool has_answered = RunSlice();
@@ -165,23 +169,37 @@ bool Shard::FillBatch() {
 
 bool Shard::ApplySome(journal::Sequencer& sequencer) {
   if (!sent_.empty() && !PassOnSent(sequencer)) return false;
-  if (next_ == count_ && !FillBatch()) return false;
+  if (next_ == count_) {
+    if (count_ > 0) ReleaseBatch(sequencer);
+    if (!FillBatch()) return false;
+  }
   while (next_ < count_) {
     if (next_ + kAhead < count_) engine_.PrefetchTwin(journal::RecordView(batch_[next_ + kAhead]));
     engine_.Apply(journal::RecordView(batch_[next_]));
     const size_t bytes = batch_[next_++].size();
-    const bool is_passed_on = !engine_.has_sent() || PassOnSent(sequencer);
-    applied_bytes_.Add(bytes);  // not before what it caused counts
-    if (!is_passed_on) return true;
+    held_bytes_ = bytes;
+    if (!PassOnSent(sequencer)) return true;
   }
-  mailbox_.Release();
-  sequencer.SpaceFreed();
+  ReleaseBatch(sequencer);
   return true;
 }
 
+void Shard::ReleaseBatch(journal::Sequencer& sequencer) {
+  next_ = 0;
+  count_ = 0;
+  mailbox_.Release();
+  sequencer.SpaceFreed();
+}
+
 bool Shard::PassOnSent(journal::Sequencer& sequencer) {
-  std::ranges::move(engine_.TakeSent(), std::back_inserter(sent_));
-  if (sent_.empty()) return true;
+  if (engine_.has_sent()) std::ranges::move(engine_.TakeSent(), std::back_inserter(sent_));
+  if (!sent_.empty() && !AppendSent(sequencer)) return false;
+  // Not before what it caused counts.
+  applied_bytes_.Add(std::exchange(held_bytes_, 0));
+  return true;
+}
+
+bool Shard::AppendSent(journal::Sequencer& sequencer) {
   if (!is_live_.load(std::memory_order_acquire)) {
     if (on_sent_) on_sent_(sent_);
     sent_.clear();
@@ -196,7 +214,8 @@ bool Shard::PassOnSent(journal::Sequencer& sequencer) {
     // One by one they fit: limits and the least size of a segment see to that.
     outcome = sequencer.Append({frame.data(), 1});
     if (outcome == journal::Sequencer::Outcome::kAppended) sent_.erase(sent_.begin());
-    return outcome == journal::Sequencer::Outcome::kAppended && PassOnSent(sequencer);
+    return outcome == journal::Sequencer::Outcome::kAppended &&
+           (sent_.empty() || AppendSent(sequencer));
   }
   if (outcome == journal::Sequencer::Outcome::kFailed) EndProcess(sequencer.failure());
   CrashPoint("shard.sent");
@@ -238,8 +257,8 @@ void Shard::ApplyFrame(const journal::Frame& frame, journal::Sequencer& sequence
         journal::IsOfTwin(record.kind()) && sequencer.ShardOf(record.key_hash()) == index_;
     if (!is_ours) continue;
     engine_.Apply(record);
-    if (engine_.has_sent()) AwaitPassedOn(sequencer);
-    applied_bytes_.Add(entry->content.size() + journal::kReadAhead);
+    held_bytes_ = entry->content.size() + journal::kReadAhead;
+    AwaitPassedOn(sequencer);
   }
 }
 

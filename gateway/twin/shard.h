@@ -76,8 +76,10 @@ class Shard final : public journal::Turn {
   // True if there was something to do.
   bool ApplySome(journal::Sequencer& sequencer);
   bool FillBatch();
+  void ReleaseBatch(journal::Sequencer& sequencer);
   // False if the records that the last one has caused find no room now: nothing is applied before.
   bool PassOnSent(journal::Sequencer& sequencer);
+  bool AppendSent(journal::Sequencer& sequencer);
   // The same, and waits for room.
   void AwaitPassedOn(journal::Sequencer& sequencer);
   // Applies records that the journal holds and the mailbox had no room for. REQUIRES: behind
@@ -123,6 +125,7 @@ class Shard final : public journal::Turn {
   size_t next_ = 0;  // of the batch
   size_t count_ = 0;
   std::vector<journal::OwnedRecord> sent_;  // that have found no room yet
+  size_t held_bytes_ = 0;                   // of the record that caused them
   std::vector<journal::Record> due_;
   // When the thread wakes by itself: whoever arms an earlier timer must wake it.
   Time sleeps_until_ = Time::max();

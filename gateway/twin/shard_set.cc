@@ -66,6 +66,20 @@ void ShardSet::GoLive() {
 
 void ShardSet::SetTiming(bool is_timing) {
   for (const auto& shard : shards_) shard->SetTiming(is_timing);
+  // Only shards that run have been timing.
+  if (is_timing_.exchange(is_timing) && !is_timing) AwaitTurn();
+}
+
+void ShardSet::AwaitTurn() {
+  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
+  for (const auto& shard : shards_) {
+    const bool is_asked = shard->Ask([&done](Engine&) {
+      done.count_down();
+      return true;
+    });
+    if (!is_asked) done.count_down();
+  }
+  done.wait();
 }
 
 void ShardSet::ListensSince(std::optional<Time> since) {

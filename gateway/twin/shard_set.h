@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,7 +35,7 @@ class ShardSet {
   // As Shard::SetOnSent, of all, on their threads, which are waited for; and Shard::GoLive.
   void SetOnSent(const Shard::OnSent& on_sent);
   void GoLive();
-  // As Shard::SetTiming.
+  // As Shard::SetTiming. When it ends, this waits until no timer fires any more.
   void SetTiming(bool is_timing);
   // As Engine::ListensSince, of all; returns before they know.
   void ListensSince(std::optional<Time> since);
@@ -63,8 +64,11 @@ class ShardSet {
   uint64_t twins(size_t model) const;
 
  private:
+  void AwaitTurn();
+
   const World& world_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::atomic<bool> is_timing_{false};
 };
 
 }  // namespace gemel::twin

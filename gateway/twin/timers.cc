@@ -17,7 +17,7 @@ int64_t CeilMilliseconds(Time time) {
 }  // namespace
 
 static_assert(kEffectsPerRecordMax <= UINT8_MAX, "an ordinal fits a node");
-static_assert(kSymbolsMax <= UINT16_MAX + size_t{1}, "a name fits a node");
+static_assert(kSymbolsMax - 1 <= UINT16_MAX, "a name fits a node");
 
 Timers::Handle Timers::Take() {
   if (free_ != kNone) {

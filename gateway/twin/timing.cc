@@ -84,7 +84,7 @@ void Engine::PutBack() {
 void Engine::ApplyTimer(const journal::RecordView& record) {
   Twin* const twin = tables_[record.model()]->Find(record.key_hash(), record.id());
   if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;
-  const std::optional<Symbol> name = call_.TimerName(record.payload());
+  const std::optional<Symbol> name = call_.KnownTimer(record.payload());
   const Timers::Handle handle = name ? timers_.Find(*twin, *name) : Timers::kNone;
   // Between the record's being written and its turn the timer may have been cancelled or set anew.
   if (handle == Timers::kNone) return;
@@ -96,7 +96,7 @@ void Engine::ApplyTimer(const journal::RecordView& record) {
   if (timer.every == Duration::zero()) {
     timers_.Disarm(*twin, handle);
   } else {
-    timers_.Rearm(handle, NextDue(timer, record.record_time()), {record.lsn(), ordinal_++});
+    timers_.Rearm(handle, NextDue(timer, record.record_time()), {record.lsn(), derived_++});
   }
   if (record.kind() == journal::RecordKind::kTimerMissed) return;
   ModelStats& stats = *stats_[record.model()];
@@ -142,7 +142,7 @@ void Engine::CommitTimer(const journal::RecordView& record, Twin& twin, const In
               {.name = intent.timer,
                .due = DueAfter(record.record_time(), intent.after),
                .every = intent.every,
-               .cause = {record.lsn(), ordinal_++}});
+               .cause = {record.lsn(), derived_++}});
 }
 
 }  // namespace gemel::twin

@@ -53,7 +53,7 @@ struct World {
   uint32_t timers_per_twin_max = kTimersPerTwinMaxDefault;
   // Interned like symbols, because a timer has no room for a text; theirs alone, so that devices
   // can't use them up.
-  std::unique_ptr<Symbols> timer_names = std::make_unique<Symbols>();
+  std::unique_ptr<Symbols> timer_names = std::make_unique<Symbols>(kSymbolsMax - 1);
 
   // The model that a route feeds.
   const ModelEntry& model_of(const Route& route) const { return models[route.model]; }

@@ -99,6 +99,15 @@ TEST_F(EngineSilenceTest, AModelCanNeitherRaiseNorClearIt) {
   EXPECT_EQ(lab_.refused(Refusal::kModelFailed), 2u);
 }
 
+TEST_F(EngineSilenceTest, AmongAsManyAlertsAsATwinCanHaveItHasRoom) {
+  lab_.Say({.json = R"({"order": "fill"})"});
+  lab_.Take();
+  lab_.Wait(seconds(60));
+  EXPECT_EQ(Alerts(), kOffline);
+  lab_.Say({});
+  EXPECT_EQ(Alerts(), kBack);
+}
+
 TEST_F(EngineSilenceTest, ATwinThatIsDeletedIsNotMissed) {
   lab_.Say({});
   lab_.Delete("x");
