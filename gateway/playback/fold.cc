@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <latch>
 #include <numeric>
 #include <utility>
 
@@ -15,8 +14,6 @@
 
 namespace gemel::playback {
 namespace {
-
-constexpr std::chrono::milliseconds kRoomPatience{10};
 
 // What is wrong with a copy is wrong with the file that it was made of.
 Status NamedAs(const std::filesystem::path& original, const std::filesystem::path& copy,
@@ -31,15 +28,6 @@ Status NamedAs(const std::filesystem::path& original, const std::filesystem::pat
 
 Fold::Fold(const twin::World& world, uint32_t shards)
     : world_(world),
-      has_derived_(std::ranges::any_of(world.models,
-                                       [](const auto& entry) {
-                                         return entry.model->has_timers() ||
-                                                entry.model->has_messages();
-                                       }) ||
-                   std::ranges::any_of(world.routes,
-                                       [](const twin::Route& route) {
-                                         return route.offline_after > Duration::zero();
-                                       })),
       clock_(Time{}),
       collector_(world),
       shards_(world, collector_, shards, kMailboxBytes),
@@ -86,31 +74,38 @@ Status Fold::RunBase(const std::filesystem::path& base) {
 }
 
 void Fold::Start() {
-  shards_.Start(sequencer_);
-  shards_.SetOnSent([this](const std::vector<journal::OwnedRecord>& records) {
-    const std::lock_guard lock(sent_mutex_);
-    sent_.insert(sent_.end(), records.begin(), records.end());
-  });
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
+    shards_.idle(shard).SetOnSent([this](const std::vector<journal::OwnedRecord>& records) {
+      sent_.insert(sent_.end(), records.begin(), records.end());
+    });
+  }
 }
 
 void Fold::Await() {
-  while (sequencer_.lag() > 0) sequencer_.WaitForRoom(kRoomPatience);
+  ApplyAll();
+  shards_.Start(sequencer_);
+}
+
+void Fold::ApplyAll() {
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard)
+    shards_.idle(shard).ApplyIdle(sequencer_);
 }
 
 void Fold::AdvanceTo(Time time) {
+  ApplyAll();
   if (time <= clock_.Now()) return;
   FireUntil(time - Duration(1));
   clock_.Advance(time - clock_.Now());
 }
 
 void Fold::FireUntil(Time last) {
-  if (!has_derived_) return;
   while (true) {
+    ApplyAll();
     const std::optional<Time> due = DueFrom();
     std::vector<journal::OwnedRecord> derived;
     if (due && *due <= clock_.Now()) {
       derived = TakeDue(clock_.Now());
-    } else if (derived = TakeSent(); derived.empty()) {
+    } else if (derived = std::exchange(sent_, {}); derived.empty()) {
       if (!due || *due > last) return;
       clock_.Advance(*due - clock_.Now());
     }
@@ -118,43 +113,19 @@ void Fold::FireUntil(Time last) {
   }
 }
 
-std::vector<journal::OwnedRecord> Fold::TakeSent() {
-  const std::lock_guard lock(sent_mutex_);
-  return std::exchange(sent_, {});
-}
-
 std::optional<Time> Fold::DueFrom() {
-  std::vector<std::optional<Time>> found(shards_.size());
-  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
-  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
-    shards_.Ask(shard, [&, shard](const twin::Engine& engine) {
-      if (!shards_[shard].has_caught_up(sequencer_)) return false;
-      found[shard] = engine.timers().DueFrom();
-      done.count_down();
-      return true;
-    });
-  }
-  done.wait();
   std::optional<Time> first;
-  for (const auto& due : found) {
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
+    const std::optional<Time> due = shards_.engine(shard).timers().DueFrom();
     if (due && (!first || *due < *first)) first = due;
   }
   return first;
 }
 
 std::vector<journal::OwnedRecord> Fold::TakeDue(Time now) {
-  std::vector<std::vector<journal::OwnedRecord>> found(shards_.size());
-  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
-  for (uint32_t shard = 0; shard < shards_.size(); ++shard) {
-    shards_.Ask(shard, [&found, &done, shard, now](twin::Engine& engine) {
-      found[shard] = engine.TakeAllDue(now);
-      done.count_down();
-      return true;
-    });
-  }
-  done.wait();
   std::vector<journal::OwnedRecord> all;
-  for (auto& part : found) std::ranges::move(part, std::back_inserter(all));
+  for (uint32_t shard = 0; shard < shards_.size(); ++shard)
+    std::ranges::move(shards_.engine(shard).TakeAllDue(now), std::back_inserter(all));
   return all;
 }
 
@@ -162,8 +133,7 @@ void Fold::AppendAll(std::vector<journal::OwnedRecord> records) {
   std::ranges::sort(records, twin::FiresBefore);
   for (const journal::OwnedRecord& owned : records) {
     journal::Record record = owned.view();
-    while (sequencer_.Append({&record, 1}) == journal::Sequencer::Outcome::kFull)
-      sequencer_.WaitForRoom(kRoomPatience);
+    while (sequencer_.Append({&record, 1}) == journal::Sequencer::Outcome::kFull) ApplyAll();
   }
 }
 

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,15 +45,15 @@ class Fold {
   // The base alone. REQUIRES: called once, instead of Run
   Status RunBase(const std::filesystem::path& base);
 
-  // For who has no journal: records that are put in here are applied, and time is virtual.
-  // REQUIRES: called once, instead of Run
+  // For who has no journal: records that are put in here are applied on the caller's thread, and
+  // time is virtual, until Await. REQUIRES: called once, instead of Run
   void Start();
   journal::Sequencer& sequencer() { return sequencer_; }
-  // Waits until all is applied.
+  // Applies the rest and ends virtual time: nothing more can be put in. REQUIRES: Start
   void Await();
-  // Moves the clock there, if that is forward. Before that, what is due earlier has its turn, each
-  // at its own time. At a moment what comes from outside comes first, then timers, then messages
-  // between twins, in rounds.
+  // Applies what was put in, then moves the clock there, if that is forward. Before that, what is
+  // due earlier has its turn, each at its own time. At a moment what comes from outside comes
+  // first, then timers, then messages between twins, in rounds.
   void AdvanceTo(Time time);
   // The same for what is due by now.
   void FireDue() { FireUntil(clock_.Now()); }
@@ -69,21 +68,19 @@ class Fold {
  private:
   Result<store::Restored> RestoreBase(const std::filesystem::path& base);
   void FireUntil(Time last);
-  // When something may be due, on whatever shard, once all is applied.
+  void ApplyAll();
+  // When something may be due, on whatever shard.
   std::optional<Time> DueFrom();
   std::vector<journal::OwnedRecord> TakeDue(Time now);
-  std::vector<journal::OwnedRecord> TakeSent();
   // In one order, whatever shards they are of.
   void AppendAll(std::vector<journal::OwnedRecord> records);
 
   const twin::World& world_;
-  const bool has_derived_;  // whether there are timers, silence, or messages between twins at all
   ManualClock clock_;
   Collector collector_;
   twin::ShardSet shards_;
   journal::Sequencer sequencer_;
   store::RecoveryProgress progress_;
-  std::mutex sent_mutex_;
   std::vector<journal::OwnedRecord> sent_;  // by twins, and not appended yet
 };
 

@@ -63,6 +63,11 @@ class Shard final : public journal::Turn {
 
   // REQUIRES: not started
   Engine& idle_engine() { return engine_; }
+  // Applies what is in the mailbox on the calling thread. REQUIRES: not started, no journal
+  void ApplyIdle(journal::Sequencer& sequencer) {
+    while (ApplySome(sequencer)) {
+    }
+  }
   // In a slice: whether all that was appended before is applied.
   bool has_caught_up(const journal::Sequencer& sequencer) const {
     return !sequencer.IsBehind(index_) && mailbox_.is_empty();

@@ -57,6 +57,7 @@ class ShardSet {
   bool Ask(uint32_t shard, Shard::Slice slice) { return shards_[shard]->Ask(std::move(slice)); }
   // REQUIRES: not started
   Engine& engine(uint32_t shard) { return shards_[shard]->idle_engine(); }
+  Shard& idle(uint32_t shard) { return *shards_[shard]; }
 
   size_t size() const { return shards_.size(); }
   const Shard& operator[](size_t index) const { return *shards_[index]; }
