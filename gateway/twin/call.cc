@@ -179,8 +179,7 @@ std::optional<Symbol> Call::TimerName(std::string_view name) {
 std::optional<Symbol> Call::KnownTimer(std::string_view name) {
   const auto known = timer_names_.find(name);
   if (known != timer_names_.end()) return known->second;
-  const std::optional<Symbol> symbol =
-      IsCode(name) ? world_.timer_names->Find(name) : std::nullopt;
+  const std::optional<Symbol> symbol = IsCode(name) ? world_.timer_names->Find(name) : std::nullopt;
   if (symbol) timer_names_.emplace(name, *symbol);
   return symbol;
 }

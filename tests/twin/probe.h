@@ -106,8 +106,7 @@ struct Probe {
     if (word == "tell_throw") context.send("probe", "other", "throw");
     if (word == "tell_raise") context.send("probe", "other", "raise");
     if (word == "tell_nobody") context.send("nobody", "x", "add");
-    if (word == "tell_long")
-      context.send("probe", "other", "add", {{std::string(300, 'n'), 1}});
+    if (word == "tell_long") context.send("probe", "other", "add", {{std::string(300, 'n'), 1}});
     if (word == "tell_bad") context.send("probe", "a+b", "add");
     if (word == "remove") context.remove();
     if (word == "remove_other") context.remove("probe", "other");
