@@ -46,6 +46,7 @@ constexpr const char* kOffline = R"({"state":"offline"})";
 // as long.
 constexpr std::chrono::milliseconds kIntakePatienceMax{15'000};
 constexpr std::chrono::milliseconds kDrainPoll{10};
+constexpr std::chrono::seconds kUnsentPatience{10};
 constexpr std::chrono::minutes kBasesApartMin{1};
 // How long a stop waits for webhooks, whose alerts are kept for the next start in any case.
 constexpr std::chrono::milliseconds kWebhookPatience{2'000};
@@ -199,7 +200,15 @@ Status Gateway::AppendUnsent(const store::Recovered& recovered) {
   }
   for (const journal::OwnedRecord& owned : recovered.unsent) {
     journal::Record record = owned.view();
-    if (sequencer_->Append({&record, 1}) != journal::Sequencer::Outcome::kAppended)
+    auto outcome = sequencer_->Append({&record, 1});
+    // They may fill a segment before the next one is ready.
+    const auto until = std::chrono::steady_clock::now() + kUnsentPatience;
+    while (outcome == journal::Sequencer::Outcome::kFull &&
+           std::chrono::steady_clock::now() < until) {
+      sequencer_->WaitForRoom(kDrainPoll);
+      outcome = sequencer_->Append({&record, 1});
+    }
+    if (outcome != journal::Sequencer::Outcome::kAppended)
       return Unavailable("messages between twins that the journal lacks cannot be journaled");
   }
   return Status::Ok();

@@ -95,8 +95,7 @@ Result<Folded> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
     fold.AdvanceTo(row.at);
     intake.Handle({.topic = row.topic, .payload = row.payload, .qos = map.qos});
   }
-  fold.FireDue();
-  fold.Await();
+  fold.Finish();
   Folded run{.records = set.rows.size()};
   watch.Stop(run);
   for (const Counter& refused : intake.stats().refused) run.refused += refused.value();

@@ -81,8 +81,8 @@ void Fold::Start() {
   }
 }
 
-void Fold::Await() {
-  ApplyAll();
+void Fold::Finish() {
+  FireUntil(clock_.Now());
   shards_.Start(sequencer_);
 }
 
@@ -130,7 +130,7 @@ std::vector<journal::OwnedRecord> Fold::TakeDue(Time now) {
 }
 
 void Fold::AppendAll(std::vector<journal::OwnedRecord> records) {
-  std::ranges::sort(records, twin::FiresBefore);
+  std::ranges::sort(records, twin::ComesBefore);
   for (const journal::OwnedRecord& owned : records) {
     journal::Record record = owned.view();
     while (sequencer_.Append({&record, 1}) == journal::Sequencer::Outcome::kFull) ApplyAll();

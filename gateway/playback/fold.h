@@ -46,17 +46,15 @@ class Fold {
   Status RunBase(const std::filesystem::path& base);
 
   // For who has no journal: records that are put in here are applied on the caller's thread, and
-  // time is virtual, until Await. REQUIRES: called once, instead of Run
+  // time is virtual, until Finish. REQUIRES: called once, instead of Run
   void Start();
   journal::Sequencer& sequencer() { return sequencer_; }
-  // Applies the rest and ends virtual time: nothing more can be put in. REQUIRES: Start
-  void Await();
   // Applies what was put in, then moves the clock there, if that is forward. Before that, what is
   // due earlier has its turn, each at its own time. At a moment what comes from outside comes
   // first, then timers, then messages between twins, in rounds.
   void AdvanceTo(Time time);
-  // The same for what is due by now.
-  void FireDue() { FireUntil(clock_.Now()); }
+  // The same for what is due by now, and the end of virtual time: nothing more can be put in.
+  void Finish();
 
   // A line for each twin, as AppendTwinLine writes it: by the models' names, then by id.
   std::vector<std::string> TwinLines();

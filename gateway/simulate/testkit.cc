@@ -130,8 +130,11 @@ struct TestKitBase::Impl {
 
   void Apply(const journal::Record& record);
   void Keep(const journal::Record& record);
-  // What twins send to each other, until nobody sends any more.
-  void Deliver();
+  // All of them, whatever becomes of one; `failed` says why the first one did.
+  void ApplyDerived(const std::vector<journal::OwnedRecord>& derived,
+                    std::optional<std::string>& failed);
+  // What twins send to each other, until nobody sends any more; throws for the first failure.
+  void Deliver(std::optional<std::string> failed = std::nullopt);
   // Of the timers that are due by then, those of the first moment. False if there are none.
   bool Fire(Time end);
 };
@@ -192,22 +195,24 @@ void TestKitBase::Impl::AddTopic(const std::vector<std::pair<std::string, std::s
   }
 }
 
-void TestKitBase::Impl::Deliver() {
-  std::optional<std::string> failed;  // the others arrive all the same
-  while (engine->has_sent()) {
-    for (const journal::OwnedRecord& owned : engine->TakeSent()) {
-      journal::Record record = owned.view();
-      if (record.kind == journal::RecordKind::kTwinMessage) Keep(record);
-      if (record.model != 0) continue;
-      record.lsn = MakeLsn(1, ++records);
-      record.record_time = now;
-      try {
-        Apply(record);
-      } catch (const MessageRefused& refused) {
-        if (!failed) failed = refused.what();
-      }
+void TestKitBase::Impl::ApplyDerived(const std::vector<journal::OwnedRecord>& derived,
+                                     std::optional<std::string>& failed) {
+  for (const journal::OwnedRecord& owned : derived) {
+    journal::Record record = owned.view();
+    if (record.kind == journal::RecordKind::kTwinMessage) Keep(record);
+    if (record.model != 0) continue;
+    record.lsn = MakeLsn(1, ++records);
+    record.record_time = now;
+    try {
+      Apply(record);
+    } catch (const MessageRefused& refused) {
+      if (!failed) failed = refused.what();
     }
   }
+}
+
+void TestKitBase::Impl::Deliver(std::optional<std::string> failed) {
+  while (engine->has_sent()) ApplyDerived(engine->TakeSent(), failed);
   if (failed) throw MessageRefused(*failed);
 }
 
@@ -235,20 +240,10 @@ bool TestKitBase::Impl::Fire(Time end) {
   if (!due || *due > end) return false;
   now = std::max(now, *due);
   std::vector<journal::OwnedRecord> fired = engine->TakeAllDue(now);
-  std::ranges::sort(fired, twin::FiresBefore);
-  std::optional<std::string> failed;  // the others of this moment fire all the same
-  for (const journal::OwnedRecord& owned : fired) {
-    journal::Record record = owned.view();
-    record.lsn = MakeLsn(1, ++records);
-    record.record_time = now;
-    try {
-      Apply(record);
-    } catch (const MessageRefused& refused) {
-      if (!failed) failed = refused.what();
-    }
-  }
-  Deliver();
-  if (failed) throw MessageRefused(*failed);
+  std::ranges::sort(fired, twin::ComesBefore);
+  std::optional<std::string> failed;
+  ApplyDerived(fired, failed);
+  Deliver(std::move(failed));
   return true;
 }
 

@@ -48,7 +48,7 @@ struct ModelStats {
 };
 
 // The order of derived records of one moment in virtual time, whatever shards they are of.
-bool FiresBefore(const journal::OwnedRecord& first, const journal::OwnedRecord& second);
+bool ComesBefore(const journal::OwnedRecord& first, const journal::OwnedRecord& second);
 
 // The fold: applies records to the twins of one shard and hands their effects out. A pure function
 // of its state and the records, on one thread; it knows neither mailboxes nor MQTT nor clocks, so
@@ -81,7 +81,7 @@ class Engine {
   // next one is applied, or, in a replay, be found in the journal.
   bool has_sent() const { return !sent_.empty(); }
   std::vector<journal::OwnedRecord> TakeSent() { return std::exchange(sent_, {}); }
-  // For virtual time: all that are due by now, each to be appended. In no order, see FiresBefore.
+  // For virtual time: all that are due by now, each to be appended. In no order, see ComesBefore.
   std::vector<journal::OwnedRecord> TakeAllDue(Time now);
   // Makes a twin in its model's default state, for whoever has saved one. REQUIRES: there is none
   Twin& Restore(uint16_t model, uint64_t key_hash, std::string_view id);

@@ -47,17 +47,21 @@ void ShardSet::Start(journal::Sequencer& sequencer) {
   for (const auto& shard : shards_) shard->Start(sequencer);
 }
 
-void ShardSet::SetOnSent(const Shard::OnSent& on_sent) {
+void ShardSet::OnEach(const std::function<void(Shard& shard)>& act) {
   std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
   for (const auto& shard : shards_) {
     const bool is_asked = shard->Ask([&](Engine&) {
-      shard->SetOnSent(on_sent);
+      act(*shard);
       done.count_down();
       return true;
     });
     if (!is_asked) done.count_down();
   }
   done.wait();
+}
+
+void ShardSet::SetOnSent(const Shard::OnSent& on_sent) {
+  OnEach([&](Shard& shard) { shard.SetOnSent(on_sent); });
 }
 
 void ShardSet::GoLive() {
@@ -66,20 +70,8 @@ void ShardSet::GoLive() {
 
 void ShardSet::SetTiming(bool is_timing) {
   for (const auto& shard : shards_) shard->SetTiming(is_timing);
-  // Only shards that run have been timing.
-  if (is_timing_.exchange(is_timing) && !is_timing) AwaitTurn();
-}
-
-void ShardSet::AwaitTurn() {
-  std::latch done(static_cast<std::ptrdiff_t>(shards_.size()));
-  for (const auto& shard : shards_) {
-    const bool is_asked = shard->Ask([&done](Engine&) {
-      done.count_down();
-      return true;
-    });
-    if (!is_asked) done.count_down();
-  }
-  done.wait();
+  // A timer may be on its way into the journal. Only shards that run have been timing.
+  if (is_timing_.exchange(is_timing) && !is_timing) OnEach([](Shard&) {});
 }
 
 void ShardSet::ListensSince(std::optional<Time> since) {

@@ -65,7 +65,8 @@ class ShardSet {
   uint64_t twins(size_t model) const;
 
  private:
-  void AwaitTurn();
+  // Has each shard's own thread do this, and waits for all; those that have ended do not.
+  void OnEach(const std::function<void(Shard& shard)>& act);
 
   const World& world_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -66,7 +66,7 @@ std::vector<journal::OwnedRecord> Engine::TakeAllDue(Time now) {
   return all;
 }
 
-bool FiresBefore(const journal::OwnedRecord& first, const journal::OwnedRecord& second) {
+bool ComesBefore(const journal::OwnedRecord& first, const journal::OwnedRecord& second) {
   const auto order = [](const journal::Record& record) {
     return std::tuple(record.event_time, record.cause.lsn, record.cause.ordinal);
   };

@@ -35,6 +35,15 @@ TEST(SymbolsTest, AFullTableRefusesNewTextsAndKeepsKnownOnes) {
   EXPECT_EQ(symbols.size(), 2u);
 }
 
+TEST(SymbolsTest, ATextIsFoundOnlyOnceItWasInterned) {
+  Symbols symbols;
+  EXPECT_FALSE(symbols.Find("a"));
+  const Symbol symbol = symbols.Intern("a").value();
+  EXPECT_EQ(symbols.Find("a"), symbol);
+  EXPECT_EQ(symbols.Find(""), Symbol{});
+  EXPECT_EQ(symbols.size(), 1u) << "asking interns nothing";
+}
+
 TEST(SymbolsTest, ManyThreadsAgree) {
   Symbols symbols;
   std::vector<std::vector<Symbol>> seen(4);

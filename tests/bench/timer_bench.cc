@@ -9,8 +9,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -74,12 +72,6 @@ struct Alarms {
   }
 };
 
-class Nowhere final : public effects::Sink {
- public:
-  void Append(const effects::Effect&) override {}
-  void Flush() noexcept override {}
-};
-
 // How late a thread wakes that sleeps until each millisecond of a second.
 std::vector<int32_t> Sleeper() {
   std::vector<int32_t> late;
@@ -110,7 +102,7 @@ void Run(size_t timers) {
        .model = 0,
        .telemetry = Required(route::Template::Parse("alarms/{id}")),
        .fields = Required(codec::FieldMap::Compile(world.models[0].model->fields(), {}))});
-  Nowhere sink;
+  NullSink sink;
   ShardSet shards(world, sink, kShards, kMailboxBytes);
   const SystemClock clock;
   journal::Sequencer sequencer(1, clock, shards.inboxes());

@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -8,6 +9,8 @@
 
 #include "gateway/base/symbols.h"
 #include "gateway/journal/frame.h"
+#include "gateway/sdk/arguments.hpp"
+#include "gateway/twin/twin_message.h"
 #include "tests/fuzz/fuzz.h"
 
 // A fuzzer without coverage, so that every build tries a little: documents are mutated a few
@@ -139,6 +142,19 @@ Corpus Frames() {
 }
 
 TEST(FuzzTest, Frame) { Drive(Frame, Frames()); }
+
+TEST(FuzzTest, TwinMessage) {
+  Symbols symbols;
+  const gemel_argument arguments[] = {
+      Argument("n", int64_t{-7}),        Argument("x", 0.5),
+      Argument("is_on", true),           Argument("why", "a text"),
+      Argument("at", Time{Duration{1}}), Argument("kind", symbols.Intern("north").value())};
+  Corpus corpus;
+  for (size_t count = 0; count <= std::size(arguments); ++count)
+    twin::EncodeTwinMessage("truck", "t-1", "late", arguments, count, symbols,
+                            corpus.emplace_back());
+  Drive(TwinMessage, corpus);
+}
 
 }  // namespace
 }  // namespace gemel::fuzz

@@ -170,8 +170,7 @@ TEST_F(FoldTest, InVirtualTimeTimersFireAtTheirMomentsWhateverTheShards) {
                              .payload = line.json};
       ASSERT_EQ(fold.sequencer().Append({&record, 1}), journal::Sequencer::Outcome::kAppended);
     }
-    fold.FireDue();
-    fold.Await();
+    fold.Finish();
     const std::vector<std::string> twins = fold.TwinLines();
     const std::vector<std::string> effects = TextsOf(fold.TakeEffects());
     if (first.empty()) {
@@ -199,8 +198,7 @@ TEST_F(FoldTest, AtAMomentWhatComesFromOutsideIsBeforeTheTimers) {
   say("early", "alarm", twin::kStart);
   say("early", "disarm", twin::kStart + seconds(10));
   say("late", "disarm", twin::kStart + seconds(10) + Duration(1));
-  fold.FireDue();
-  fold.Await();
+  fold.Finish();
   EXPECT_THAT(fold.TwinLines(),
               testing::ElementsAre(HasSubstr(R"("fired":0)"), HasSubstr(R"("fired":1)")));
 }

@@ -100,7 +100,7 @@ size_t Lab::Wait(Duration duration) {
   while (engine.timers().DueFrom().value_or(Time::max()) <= end) {
     waited += std::max(Duration::zero(), *engine.timers().DueFrom() - now());
     auto due = engine.TakeAllDue(now());
-    std::ranges::sort(due, FiresBefore);
+    std::ranges::sort(due, ComesBefore);
     for (const journal::OwnedRecord& one : due) ApplyDue(one, one.view().kind);
     count += due.size();
   }
