@@ -1,4 +1,5 @@
-# What a folder's CMakeLists.txt may say: gemel_library, gemel_test, gemel_fuzz, add_model.
+# What a folder's CMakeLists.txt may say: gemel_library, gemel_test, gemel_fuzz, add_model,
+# add_script.
 
 add_library(gemel_flags INTERFACE)
 target_include_directories(gemel_flags INTERFACE ${PROJECT_SOURCE_DIR})
@@ -66,4 +67,13 @@ function(add_model name)
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.cc)
     gemel_test(model_${name} SOURCES ${name}_test.cc ${sources} DEPENDS gemel_sdk gemel_testkit)
   endif()
+endfunction()
+
+# add_script(machine): the model machine.lua, which is not built, and its test from machine_test.cc,
+# to which MACHINE_SCRIPT is the path.
+function(add_script name)
+  gemel_test(model_${name} SOURCES ${name}_test.cc DEPENDS gemel_sdk gemel_testkit)
+  string(TOUPPER ${name} upper)
+  target_compile_definitions(model_${name}_test PRIVATE
+    ${upper}_SCRIPT="${CMAKE_CURRENT_SOURCE_DIR}/${name}.lua")
 endfunction()

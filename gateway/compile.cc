@@ -10,14 +10,27 @@
 #include "gateway/model/plugin.h"
 #include "gateway/model/profile.h"
 #include "gateway/model/table_file.h"
+#include "gateway/script/script.h"
 
 namespace gemel {
 namespace {
 
-Result<twin::ModelEntry> CompileModel(const config::Model& model,
-                                      const std::filesystem::path& folder, Symbols& symbols) {
-  GEMEL_TRY_LET(const std::filesystem::path path, model::FindPlugin(model.plugin, folder));
+Result<std::unique_ptr<model::Model>> MakeModel(const config::Model& model,
+                                                const std::filesystem::path& path,
+                                                const model::ModelOptions& options,
+                                                const script::Limits& limits) {
+  if (!model.script.empty()) {
+    GEMEL_TRY_LET(model::Interpreted script, script::LoadScript(path, limits));
+    return model::Model::Create(std::move(script), options);
+  }
   GEMEL_TRY_LET(const gemel_model* table, model::LoadPlugin(path));
+  return model::Model::Create(*table, options);
+}
+
+Result<twin::ModelEntry> CompileModel(const config::Model& model,
+                                      const std::filesystem::path& folder,
+                                      const script::Limits& limits, Symbols& symbols) {
+  GEMEL_TRY_LET(const std::filesystem::path path, FindCode(model, folder));
   std::vector<std::unique_ptr<const model::TableFile>> tables;
   model::ModelOptions options{.name = model.name, .parameters = model.parameters, .tables = {}};
   for (const auto& [name, file] : model.tables) {
@@ -26,7 +39,7 @@ Result<twin::ModelEntry> CompileModel(const config::Model& model,
     tables.push_back(std::move(loaded));
   }
   twin::ModelEntry entry;
-  GEMEL_TRY_LET(entry.model, model::Model::Create(*table, options));
+  GEMEL_TRY_LET(entry.model, MakeModel(model, path, options, limits));
   GEMEL_TRY_LET(entry.plugin_hash, model::HashOf(path));
   if (!model.profile.empty()) {
     GEMEL_TRY_LET(model::Profile profile,
@@ -58,6 +71,12 @@ void AddSubscription(mqtt::Subscription added, std::vector<mqtt::Subscription>& 
 
 }  // namespace
 
+Result<std::filesystem::path> FindCode(const config::Model& model,
+                                       const std::filesystem::path& folder) {
+  if (model.script.empty()) return model::FindPlugin(model.plugin, folder);
+  return folder / model.script;
+}
+
 Result<Compiled> Compile(const config::Config& config, const std::filesystem::path& folder,
                          Symbols& symbols) {
   twin::World world;
@@ -65,8 +84,10 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
   world.root = config.root;
   world.timers_per_twin_max = config.limits.timers_per_twin;
   world.twins_max = (config.limits.twins_max + config.shards - 1) / config.shards;
+  const script::Limits script_limits{.instructions = config.limits.script_instructions,
+                                     .memory = config.limits.script_memory};
   for (const config::Model& model : config.models) {
-    Result<twin::ModelEntry> entry = CompileModel(model, folder, symbols);
+    Result<twin::ModelEntry> entry = CompileModel(model, folder, script_limits, symbols);
     if (!entry.ok()) {
       return Invalid(fmt::format("models: {}: {}", model.name, entry.status().message()));
     }

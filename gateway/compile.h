@@ -22,9 +22,13 @@ struct Compiled {
   std::vector<mqtt::Subscription> subscriptions;
 };
 
-// Loads plug-ins, profiles and tables and compiles the routes. The first failure is one line that
-// names the model or route, the key and the value. Relative plug-in names with a folder in them
-// start at `folder`. `symbols` outlives the result.
+// Where the code of a model lies: its plug-in, see model::FindPlugin, or its script.
+Result<std::filesystem::path> FindCode(const config::Model& model,
+                                       const std::filesystem::path& folder);
+
+// Loads plug-ins, scripts, profiles and tables and compiles the routes. The first failure is one
+// line that names the model or route, the key and the value. Relative plug-in names with a folder
+// in them start at `folder`. `symbols` outlives the result.
 Result<Compiled> Compile(const config::Config& config, const std::filesystem::path& folder,
                          Symbols& symbols);
 

@@ -41,6 +41,12 @@ inline constexpr size_t kFieldNameBytesMax = 64;
 // A twin's state is copied before every call of its model, to be able to undo the call.
 inline constexpr size_t kStateBytesMax = 16 * 1'024;
 
+// A script is written by a person.
+inline constexpr size_t kScriptBytesMax = 1024 * 1'024;
+// What a call of a script may do, about 10 ms of work, and bytes of one interpreter, tables included.
+inline constexpr uint64_t kScriptInstructionsMax = 1'000'000;
+inline constexpr size_t kScriptMemoryMax = size_t{64} * 1'024 * 1'024;
+
 // Distinct interned texts in the process: few by definition of the type.
 inline constexpr size_t kSymbolsMax = 65'536;
 inline constexpr size_t kSymbolBytesMax = 128;

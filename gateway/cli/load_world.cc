@@ -25,7 +25,10 @@ Result<std::unique_ptr<LoadedWorld>> LoadWorld(const std::filesystem::path& conf
       return Invalid(fmt::format("--model {}: {} has no such model; it has {}", Quote(name),
                                  configuration.string(), fmt::join(names, ", ")));
     }
-    model->plugin = std::filesystem::absolute(plugin).string();
+    const std::filesystem::path path = std::filesystem::absolute(plugin);
+    const bool is_script = path.extension() == ".lua";
+    model->plugin = is_script ? "" : path.string();
+    model->script = is_script ? path : "";
   }
   loaded->folder = std::filesystem::absolute(configuration).parent_path();
   GEMEL_TRY_LET(loaded->compiled, Compile(loaded->config, loaded->folder, loaded->symbols));

@@ -15,7 +15,6 @@
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/verbs.h"
 #include "gateway/config/load.h"
-#include "gateway/model/plugin.h"
 #include "gateway/playback/recording.h"
 #include "gateway/version.h"
 
@@ -42,7 +41,7 @@ Result<playback::Recorded> Find(const std::string& path) {
                               .folder = std::filesystem::absolute(path).parent_path()};
   GEMEL_TRY_LET(recorded.meaning, config::LoadMeaning(path, environment));
   for (const config::Model& model : config.models) {
-    GEMEL_TRY_LET(recorded.plugins[model.name], model::FindPlugin(model.plugin, recorded.folder));
+    GEMEL_TRY_LET(recorded.code[model.name], FindCode(model, recorded.folder));
   }
   return recorded;
 }

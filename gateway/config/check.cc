@@ -111,6 +111,11 @@ Status CheckModels(const std::vector<Model>& models, const Origin& origin) {
       return origin.Wrong(path, fmt::format("{} is reserved, as are {}", Quote(name),
                                             fmt::join(kReservedModels, ", ")));
     }
+    if (models[i].plugin.empty() == models[i].script.empty()) {
+      return origin.Wrong(Joined(Joined("models", i), "plugin"),
+                          models[i].plugin.empty() ? "missing; a model has a plugin or a script"
+                                                   : "script is given too; only one of them");
+    }
     for (size_t earlier = 0; earlier < i; ++earlier) {
       if (Lower(models[earlier].name) != Lower(name)) continue;  // SQL knows no case
       return origin.Wrong(path,

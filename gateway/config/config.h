@@ -58,8 +58,10 @@ struct Mqtt {
 
 struct Model {
   std::string name;  // unique, and not one of the reserved names
-  std::string
-      plugin;  // as written: where relative names are looked up is the model host's business
+  // Exactly one of the two is set. A plug-in is as written: where relative names are looked up is
+  // the model host's business.
+  std::string plugin;
+  std::filesystem::path script;
   std::filesystem::path profile;
   std::string parameters = "{}";                        // a JSON object
   std::map<std::string, std::filesystem::path> tables;  // by name
@@ -165,6 +167,8 @@ struct Limits {
   uint64_t payload_max = kPayloadBytesMaxDefault;
   uint64_t twins_max = 1'000'000;
   uint32_t timers_per_twin = kTimersPerTwinMaxDefault;
+  uint64_t script_instructions = kScriptInstructionsMax;  // of one call
+  uint64_t script_memory = kScriptMemoryMax;              // bytes of one model in one shard
   uint64_t mailbox = kMailboxBytes;  // bytes a shard; a power of two, at least 16 * payload_max
   std::chrono::microseconds event_time_ahead = kEventTimeAheadMax;
 

@@ -151,6 +151,7 @@ Model ReadModel(const Section& section) {
   Model model{
       .name = section.Text("name"),
       .plugin = section.Text("plugin"),
+      .script = section.File("script"),
       .profile = section.File("profile"),
       .parameters = "{}",
       .tables = {},
@@ -324,6 +325,8 @@ Result<Config> Read(const json& document, const path& base_dir, const Origin& or
       .payload_max = limits.Size("payload_max", base.limits.payload_max),
       .twins_max = limits.Number("twins_max", base.limits.twins_max),
       .timers_per_twin = limits.Number("timers_per_twin", base.limits.timers_per_twin),
+      .script_instructions = limits.Number("script_instructions", base.limits.script_instructions),
+      .script_memory = limits.Size("script_memory", base.limits.script_memory),
       .mailbox = limits.Size("mailbox", base.limits.mailbox),
       .event_time_ahead = limits.Duration("event_time_ahead", base.limits.event_time_ahead),
   };

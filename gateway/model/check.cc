@@ -155,9 +155,7 @@ Status CheckFields(const gemel_model& table) {
   return CheckOverlaps(table);
 }
 
-}  // namespace
-
-Status CheckTable(const gemel_model& table) {
+Status CheckHead(const gemel_model& table) {
   if (table.abi_version != GEMEL_ABI_VERSION) {
     return Invalid(
         fmt::format("built for ABI version {}; this gateway runs version {}: rebuild the model",
@@ -170,8 +168,11 @@ Status CheckTable(const gemel_model& table) {
   if (!IsName(table.name, kFieldNameBytesMax)) {
     return Invalid("the model's name must match [a-z][a-z0-9_]* and have at most 64 characters");
   }
-  if (table.create == nullptr || table.destroy == nullptr || table.construct == nullptr ||
-      table.on_init == nullptr || table.on_telemetry == nullptr) {
+  return Status::Ok();
+}
+
+Status CheckBody(const gemel_model& table) {
+  if (table.destroy == nullptr || table.on_init == nullptr || table.on_telemetry == nullptr) {
     return Invalid(fmt::format("model {}: a function is missing from its table", table.name));
   }
   if (table.state_size == 0 || table.state_size > kStateBytesMax) {
@@ -183,6 +184,21 @@ Status CheckTable(const gemel_model& table) {
                                table.name, table.state_align));
   }
   return CheckFields(table);
+}
+
+}  // namespace
+
+Status CheckTable(const gemel_model& table) {
+  GEMEL_TRY(CheckHead(table));
+  if (table.create == nullptr || table.construct == nullptr) {
+    return Invalid(fmt::format("model {}: a function is missing from its table", table.name));
+  }
+  return CheckBody(table);
+}
+
+Status CheckInterpreted(const gemel_model& table) {
+  GEMEL_TRY(CheckHead(table));
+  return CheckBody(table);
 }
 
 }  // namespace gemel::model

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/base/assert.h"
 #include "gateway/model/plugin.h"
 #include "gateway/sdk/arguments.hpp"
 
@@ -56,30 +57,50 @@ bool Guarded(std::string& failure, const Call& call) noexcept {
 Result<std::unique_ptr<Model>> Model::Create(const gemel_model& table,
                                              const ModelOptions& options) {
   GEMEL_TRY(CheckTable(table));
+  std::unique_ptr<Model> model(new Model(table, options.name));
+  model->default_state_.resize(table.state_size);
+  // A vector's memory is aligned for any state, see CheckTable.
+  table.construct(model->default_state_.data());
+  GEMEL_TRY(
+      model->CreateObject(options, [&](const gemel_setup& setup) { return table.create(&setup); }));
+  return model;
+}
+
+Result<std::unique_ptr<Model>> Model::Create(Interpreted interpreted, const ModelOptions& options) {
+  GEMEL_TRY(CheckInterpreted(interpreted.table));
+  std::unique_ptr<Model> model(new Model(interpreted.table, options.name));
+  model->owner_ = std::move(interpreted.owner);
+  model->default_state_ = std::move(interpreted.default_state);
+  GEMEL_ASSERT(model->default_state_.size() == model->state_size());
+  GEMEL_TRY(model->CreateObject(options, interpreted.create));
+  return model;
+}
+
+Status Model::CreateObject(const ModelOptions& options,
+                           const std::function<void*(const gemel_setup& setup)>& create) {
   const auto parameters = nlohmann::json::parse(options.parameters, nullptr, false);
   if (!parameters.is_object()) {
-    return Invalid(fmt::format("model {}: parameters must be a JSON object", options.name));
+    return Invalid(fmt::format("model {}: parameters must be a JSON object", name_));
   }
   std::vector<gemel_argument> arguments;
   for (const auto& [name, value] : parameters.items()) {
     Result<gemel_value> parameter = ToParameter(name, value);
     if (!parameter.ok()) {
-      return Invalid(fmt::format("model {}: {}", options.name, parameter.status().message()));
+      return Invalid(fmt::format("model {}: {}", name_, parameter.status().message()));
     }
     // The key lives in `parameters`; items() hands out a reference to it.
     arguments.push_back({ToText(parameters.find(name).key()), *parameter});
   }
-  std::unique_ptr<Model> model(new Model(table, options.name));
   SetupCall call;
   call.setup = {
       sizeof(gemel_setup),   0,         arguments.data(), arguments.size(), options.tables.data(),
       options.tables.size(), &SetupFail};
   const bool is_created = Guarded(call.failure, [&] {
-    model->object_ = table.create(&call.setup);
-    return model->object_ == nullptr ? 1 : 0;
+    object_ = create(call.setup);
+    return object_ == nullptr ? 1 : 0;
   });
-  if (!is_created) return Invalid(fmt::format("model {}: {}", options.name, call.failure));
-  return model;
+  if (!is_created) return Invalid(fmt::format("model {}: {}", name_, call.failure));
+  return Status::Ok();
 }
 
 Model::Model(const gemel_model& table, std::string name) : name_(std::move(name)) {

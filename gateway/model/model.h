@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,6 +21,15 @@ struct ModelOptions {
   std::vector<const gemel_table*> tables;  // outlive Create, not the model
 };
 
+// A model that is no plug-in, but interpreted by the host.
+struct Interpreted {
+  gemel_model table;                  // `create` and `construct` are null
+  std::shared_ptr<const void> owner;  // of what the table points at
+  // As gemel_model::create and construct.
+  std::function<void*(const gemel_setup& setup)> create;
+  std::vector<std::byte> default_state;
+};
+
 // A model that is ready to run: a checked table and the immutable object built from its parameters.
 // Immutable, so its calls may come from any thread, one at a time for each twin.
 class Model {
@@ -25,6 +37,8 @@ class Model {
   // Invalid if the table is refused by CheckTable or the model refuses its parameters. What
   // `table` points at outlives the model.
   static Result<std::unique_ptr<Model>> Create(const gemel_model& table,
+                                               const ModelOptions& options);
+  static Result<std::unique_ptr<Model>> Create(Interpreted interpreted,
                                                const ModelOptions& options);
   ~Model();
   Model(const Model&) = delete;
@@ -41,7 +55,9 @@ class Model {
   bool has_messages() const { return table_.on_message != nullptr; }
 
   // Writes the model's default state.
-  void Construct(std::byte* state) const { table_.construct(state); }
+  void Construct(std::byte* state) const {
+    std::memcpy(state, default_state_.data(), default_state_.size());
+  }
 
   // The calls. False if the model failed; then `failure` says why. What it threw does not get out.
   // `context.fail` must write to the same text that `failure` returns to the caller.
@@ -57,9 +73,13 @@ class Model {
 
  private:
   Model(const gemel_model& table, std::string name);
+  Status CreateObject(const ModelOptions& options,
+                      const std::function<void*(const gemel_setup& setup)>& create);
 
   gemel_model table_{};  // a copy, null where the plug-in's is shorter
   const std::string name_;
+  std::shared_ptr<const void> owner_;  // of what the table points at; may be null
+  std::vector<std::byte> default_state_;
   void* object_ = nullptr;
 };
 

@@ -26,5 +26,7 @@ Result<std::string> HashOf(const std::filesystem::path& path);
 // every field lies inside the state, is aligned, of its type's size, and overlaps no other. One
 // line otherwise.
 Status CheckTable(const gemel_model& table);
+// The same for a model that has neither `create` nor `construct`.
+Status CheckInterpreted(const gemel_model& table);
 
 }  // namespace gemel::model

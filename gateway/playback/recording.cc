@@ -43,6 +43,11 @@ Status WriteText(const fs::path& path, const std::string& text) {
   return Unavailable(fmt::format("{}: cannot be written", path.string()));
 }
 
+// Of a model, below the recording's folder.
+fs::path CodePath(const std::string& model, bool is_script) {
+  return fs::path("models") / (model + (is_script ? ".lua" : ".so"));
+}
+
 }  // namespace
 
 bool IsRecording(const fs::path& folder) {
@@ -60,10 +65,11 @@ Status CheckRecording(const fs::path& folder) {
                                  path.string(), about.at("format").dump(), kFormat));
     }
     for (const ordered_json& model : about.at("models")) {
-      const fs::path plugin = folder / "models" / (model.at("name").get<std::string>() + ".so");
-      GEMEL_TRY_LET(const std::string digest, model::HashOf(plugin));
+      const fs::path code = CodePath(model.at("name").get<std::string>(), model.contains("script"));
+      GEMEL_TRY_LET(const std::string digest, model::HashOf(folder / code));
       if (digest == model.at("sha256").get<std::string>()) continue;
-      return Damaged(fmt::format("{}: it is another plug-in than was recorded", plugin.string()));
+      return Damaged(
+          fmt::format("{}: it is another plug-in than was recorded", (folder / code).string()));
     }
   } catch (const ordered_json::exception&) {
     return Damaged(fmt::format("{}: it is not what was recorded", path.string()));
@@ -145,11 +151,13 @@ Status Recorder::CopyConfiguration(const std::string& program) {
   };
   for (ordered_json& model : document["models"]) {
     const auto name = model["name"].get<std::string>();
-    const fs::path plugin = recorded_.plugins.at(name);
-    GEMEL_TRY_LET(const std::string digest, model::HashOf(plugin));
-    about["models"].push_back(
-        {{"name", name}, {"plugin", plugin.filename().string()}, {"sha256", digest}});
-    GEMEL_TRY(take(model["plugin"], plugin, fs::path("models") / (name + ".so")));
+    const fs::path code = recorded_.code.at(name);
+    const bool is_script = model.contains("script");
+    GEMEL_TRY_LET(const std::string digest, model::HashOf(code));
+    about["models"].push_back({{"name", name},
+                               {is_script ? "script" : "plugin", code.filename().string()},
+                               {"sha256", digest}});
+    GEMEL_TRY(take(model[is_script ? "script" : "plugin"], code, CodePath(name, is_script)));
     const auto take_file = [&](ordered_json& file, const std::string& kind) {
       const fs::path from = recorded_.folder / file.get<std::string>();
       return take(file, from, fs::path("files") / name / (kind + "-" + from.filename().string()));

@@ -46,8 +46,8 @@ struct Recorded {
   std::filesystem::path store;
   std::filesystem::path journal;
   std::string meaning;  // of the configuration, see config::LoadMeaning
-  // By model: where its plug-in was found.
-  std::map<std::string, std::filesystem::path> plugins;
+  // By model: where its plug-in or script was found.
+  std::map<std::string, std::filesystem::path> code;
   std::filesystem::path folder;  // that relative names in `meaning` start from
   // From this moment of the past on, or as soon after it as the gateway still has twins of; from
   // now on if there is none. Configuration and plug-ins are those of today: a gateway keeps no

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,8 @@ class TestKitBase {
   // Throws std::invalid_argument if the model, its parameters or tables would be refused at start.
   // Of `others` there are no twins, only names that messages can be sent to.
   TestKitBase(const gemel_model& model, const TestOptions& options);
+  // A scripted model.
+  TestKitBase(const std::filesystem::path& script, const TestOptions& options);
   ~TestKitBase();
 
   // One JSON message of the twin at the virtual present; creates the twin if it is new.

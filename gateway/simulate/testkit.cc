@@ -15,6 +15,7 @@
 #include "gateway/model/state.h"
 #include "gateway/model/table_file.h"
 #include "gateway/route/id.h"
+#include "gateway/script/script.h"
 #include "gateway/sdk/testing.hpp"
 #include "gateway/twin/engine.h"
 #include "gateway/twin/twin_message.h"
@@ -123,6 +124,9 @@ struct TestKitBase::Impl {
     if (twin == nullptr) throw std::out_of_range(fmt::format("no twin {}/{}", model().name(), id));
     return *twin;
   }
+  // `make` makes the model, from its options.
+  template <typename Make>
+  void Start(const TestOptions& options, const std::string& name, const Make& make);
   void AddTopic(const std::vector<std::pair<std::string, std::string>>& topic,
                 std::vector<journal::RecordSymbol>& found,
                 std::vector<journal::RecordCapture>& captures);
@@ -141,18 +145,35 @@ struct TestKitBase::Impl {
 
 TestKitBase::TestKitBase(const gemel_model& table, const TestOptions& options)
     : impl_(std::make_unique<Impl>()) {
+  impl_->Start(options, table.name, [&](const model::ModelOptions& model_options) {
+    return model::Model::Create(table, model_options);
+  });
+}
+
+TestKitBase::TestKitBase(const std::filesystem::path& path, const TestOptions& options)
+    : impl_(std::make_unique<Impl>()) {
+  model::Interpreted script = Required(script::LoadScript(path, {}));
+  impl_->Start(options, script.table.name, [&](const model::ModelOptions& model_options) {
+    return model::Model::Create(std::move(script), model_options);
+  });
+}
+
+TestKitBase::~TestKitBase() = default;
+
+template <typename Make>
+void TestKitBase::Impl::Start(const TestOptions& options, const std::string& name,
+                              const Make& make) {
   std::vector<std::unique_ptr<const model::TableFile>> tables;
-  model::ModelOptions model_options{
-      .name = table.name, .parameters = options.parameters, .tables = {}};
-  for (const auto& [name, text] : options.tables) {
-    tables.push_back(Required(model::TableFile::Load(TextFile(text).path(), name)));
+  model::ModelOptions model_options{.name = name, .parameters = options.parameters, .tables = {}};
+  for (const auto& [table, text] : options.tables) {
+    tables.push_back(Required(model::TableFile::Load(TextFile(text).path(), table)));
     model_options.tables.push_back(tables.back()->view());
   }
   twin::ModelEntry entry;
-  entry.model = Required(model::Model::Create(table, model_options));
+  entry.model = Required(make(model_options));
   if (!options.profile.empty()) {
-    auto profile = std::make_shared<const model::Profile>(Required(model::Profile::Load(
-        TextFile(options.profile).path(), entry.model->fields(), impl_->symbols)));
+    auto profile = std::make_shared<const model::Profile>(Required(
+        model::Profile::Load(TextFile(options.profile).path(), entry.model->fields(), symbols)));
     entry.apply_profile = [profile](std::string_view id, std::byte* state) {
       profile->Apply(id, state);
     };
@@ -160,23 +181,21 @@ TestKitBase::TestKitBase(const gemel_model& table, const TestOptions& options)
   codec::FieldMap fields = Required(codec::FieldMap::Compile(entry.model->fields(), {}));
   codec::EnvelopeSpec spec;
   if (!options.time_pointer.empty()) spec.time = options.time_pointer;
-  impl_->envelope = Required(codec::Envelope::Compile(spec, fields));
-  impl_->world.symbols = &impl_->symbols;
-  impl_->world.models.push_back(std::move(entry));
+  envelope = Required(codec::Envelope::Compile(spec, fields));
+  world.symbols = &symbols;
+  world.models.push_back(std::move(entry));
   for (const std::string& other : options.others) {
-    twin::ModelEntry& added = impl_->world.models.emplace_back();
+    twin::ModelEntry& added = world.models.emplace_back();
     added.model = Required(model::Model::Create(*ModelTable<Other>(), {.name = other}));
   }
-  impl_->world.routes.push_back({.name = "kit",
-                                 .model = 0,
-                                 .telemetry = Required(route::Template::Parse("kit/{id}")),
-                                 .fields = std::move(fields),
-                                 .command = Required(route::Template::Parse("kit/{id}/command"))});
-  impl_->engine = std::make_unique<twin::Engine>(impl_->world, impl_->collector);
-  impl_->now = options.start;
+  world.routes.push_back({.name = "kit",
+                          .model = 0,
+                          .telemetry = Required(route::Template::Parse("kit/{id}")),
+                          .fields = std::move(fields),
+                          .command = Required(route::Template::Parse("kit/{id}/command"))});
+  engine = std::make_unique<twin::Engine>(world, collector);
+  now = options.start;
 }
-
-TestKitBase::~TestKitBase() = default;
 
 void TestKitBase::Impl::AddTopic(const std::vector<std::pair<std::string, std::string>>& topic,
                                  std::vector<journal::RecordSymbol>& found,

@@ -139,7 +139,7 @@ TEST(LoadTest, TheOtherSectionsAreRead) {
       "root": "site/gemel", "shards": 64, "overload": "drop", "journal": {"path": "j"},
       "http": {"listen": "[::1]:0", "hosts": ["gateway.example", "192.0.2.7", "[2001:db8::7]"]},
       "log": {"level": "debug", "format": "json"},
-      "limits": {"payload_max": "1KiB", "twins_max": 10, "timers_per_twin": 3, "mailbox": "16KiB", "event_time_ahead": "90s"}})");
+      "limits": {"payload_max": "1KiB", "twins_max": 10, "timers_per_twin": 3, "script_instructions": 5000, "script_memory": "2MiB", "mailbox": "16KiB", "event_time_ahead": "90s"}})");
   EXPECT_EQ(config.root, "site/gemel");
   EXPECT_EQ(config.shards, 64u);
   EXPECT_EQ(config.overload, Overload::kDrop);
@@ -150,6 +150,8 @@ TEST(LoadTest, TheOtherSectionsAreRead) {
   EXPECT_EQ(config.limits, (Limits{.payload_max = 1024,
                                    .twins_max = 10,
                                    .timers_per_twin = 3,
+                                   .script_instructions = 5'000,
+                                   .script_memory = 2 * 1'024 * 1'024,
                                    .mailbox = 16'384,
                                    .event_time_ahead = 90s}));
 }

@@ -138,7 +138,8 @@ TEST(SchemaTest, WrongQuantitySaysHowToWriteIt) {
 }
 
 TEST(SchemaTest, MissingKeyIsNamed) {
-  EXPECT_EQ(Refused(R"({"models": [{"name": "truck"}]})"), "gemel.json: models[0].plugin: missing");
+  EXPECT_EQ(Refused(R"({"models": [{"name": "truck"}]})"),
+            "gemel.json: models[0].plugin: missing; a model has a plugin or a script");
   EXPECT_EQ(Refused(R"({"routes": [{"model": "truck"}]})"), "gemel.json: routes[0].topic: missing");
 }
 

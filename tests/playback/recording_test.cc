@@ -35,7 +35,7 @@ class RecordingTest : public ::testing::Test {
                  .meaning = R"({"models":[{"name":"probe","plugin":"probe.so",
                                 "profile":"devices.csv","tables":{"stops":"tables/devices.csv"}}],
                                 "root":"g"})",
-                 .plugins = {{"probe", folder_ / "conf/probe.so"}},
+                 .code = {{"probe", folder_ / "conf/probe.so"}},
                  .folder = folder_ / "conf"};
   }
 

@@ -4,6 +4,9 @@
 BUILD is a built tree: its compile commands say how to read a file, and ninja's dependencies which
 headers it reads. A file that came out clean is not looked at again until it, one of our headers that
 it includes, its command or .clang-tidy changes; the stamps lie in ROOT/build/tidy/.
+
+Most of the time goes into headers, so files of one target are read together, as a unity build does;
+files that do not compile together are read one by one.
 """
 
 import hashlib
@@ -16,6 +19,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+
+BATCH = 8
 
 
 @lru_cache(maxsize=None)
@@ -63,14 +68,48 @@ def stamp_of(root, path, command, read):
     return root / "build" / "tidy" / key.hexdigest()
 
 
-def lint(build, path):
+def lint(path, command):
     """What clang-tidy finds in one file; empty if nothing."""
-    result = subprocess.run(
-        ["clang-tidy", "--quiet", "-p", build, path], capture_output=True, text=True)
+    result = subprocess.run(["clang-tidy", "--quiet", r"--header-filter=/(gateway|models|tests)/.*",
+                             path, "--", *command], capture_output=True, text=True)
     if result.returncode == 0:
         return ""
     # stderr counts what was suppressed in system headers, which is noise unless there is only that.
     return result.stdout.strip() or result.stderr.strip() or f"clang-tidy: exit {result.returncode}"
+
+
+def options(command):
+    """The command of a file without the compiler, the file itself and what it writes."""
+    words, kept = shlex.split(command)[1:], []
+    while words:
+        word = words.pop(0)
+        if word in ("-o", "-c"):
+            words = words[1:]
+        else:
+            kept.append(word)
+    return tuple(kept)
+
+
+def batches(todo):
+    """Lists of up to BATCH (path, stamp, options) that are compiled alike."""
+    alike = {}
+    for path, stamp, command in todo:
+        alike.setdefault((path.parent, command), []).append((path, stamp, command))
+    return [group[at:at + BATCH] for group in alike.values() for at in range(0, len(group), BATCH)]
+
+
+def lint_batch(folder, batch):
+    """[(path, stamp, what was found)] for each of the batch; `folder` is for what is written."""
+    command = batch[0][2]
+    if len(batch) > 1:
+        together = folder / (hashlib.sha256(str(batch[0][0]).encode()).hexdigest() + ".cc")
+        together.write_text("".join(
+            f'#include "{path}"  // NOLINT(bugprone-suspicious-include)\n' for path, *_ in batch))
+        found = lint(together, command)
+        together.unlink()
+        if not found:
+            return [(path, stamp, "") for path, stamp, _ in batch]
+    return [(path, stamp, lint(path, command)) for path, stamp, _ in batch]
 
 
 def main():
@@ -83,19 +122,21 @@ def main():
     for path, command in sorted(all_sources.items()):
         stamp = stamp_of(root, path, command, read.get(str(path), []))
         if not stamp.exists():
-            todo.append((path, stamp))
+            todo.append((path, stamp, options(command)))
     print(f"clang-tidy: {len(all_sources)} files, {len(todo)} of them new or changed", flush=True)
     begin, bad = time.monotonic(), 0
+    done, folder = 0, root / "build" / "tidy"
     with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda item: (item, lint(build, item[0])), todo)
-        for number, ((path, stamp), found) in enumerate(results, 1):
+        for results in pool.map(lambda batch: lint_batch(folder, batch), batches(todo)):
+            for path, stamp, found in results:
+                done += 1
+                if found:
+                    bad += 1
+                    print(found, flush=True)
+                else:
+                    stamp.touch()
             spent = int(time.monotonic() - begin)
-            print(f"[{number}/{len(todo)}] {path.relative_to(root)} ({spent} s)", flush=True)
-            if found:
-                bad += 1
-                print(found, flush=True)
-            else:
-                stamp.touch()
+            print(f"[{done}/{len(todo)}] {results[-1][0].relative_to(root)} ({spent} s)", flush=True)
     print(f"clang-tidy: {bad} files with findings" if bad else "clang-tidy: clean")
     return 1 if bad else 0
 

@@ -14,7 +14,9 @@ RANKS = {
     "sdk": 0, "base": 0,
     "sqlite": 1, "mqtt": 1, "config": 1, "expr": 1,
     "codec": 2, "route": 2, "journal": 2, "history": 2,
-    "effects": 3, "model": 3, "script": 3,
+    "effects": 3, "model": 3,
+    # A script is a model: it is made of what model has.
+    "script": 3.5,
     "twin": 4,
     "store": 5, "analytics": 5,
     "ingest": 6, "query": 6,
@@ -101,9 +103,11 @@ def check_layout(root):
         if folder.name in MODEL_EXAMPLES:
             continue
         name = folder.name
-        for needed in ("README.md", f"{name}.cc", f"{name}_test.cc", f"{name}.json"):
+        for needed in ("README.md", f"{name}_test.cc", f"{name}.json"):
             if not (folder / needed).is_file():
                 yield f"models/{name}/: lacks {needed}"
+        if not any((folder / f"{name}.{kind}").is_file() for kind in ("cc", "lua")):
+            yield f"models/{name}/: lacks {name}.cc or {name}.lua"
 
 
 def check_include(relative, included):
@@ -252,7 +256,7 @@ def check_built(root):
             continue
         listing = path.parent / "CMakeLists.txt"
         text = listing.read_text() if listing.is_file() else ""
-        by_model = f"add_model({path.parent.name}" in text and re.fullmatch(
+        by_model = f"({path.parent.name}" in text and re.fullmatch(
             path.parent.name + "(_device|_test)?.cc", path.name)
         stem = path.stem.removesuffix("_test")
         by_loop = "${name}_test.cc" in text and re.search(rf"\bforeach\([^)]*\b{stem}\b", text)
