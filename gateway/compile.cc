@@ -1,6 +1,7 @@
 #include "gateway/compile.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -93,6 +94,7 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     }
     world.models.push_back(std::move(*entry));
   }
+  std::map<std::string, twin::FeedWatch> watches;
   std::vector<ingest::Plan> plans;
   std::vector<route::Template> templates;
   std::vector<mqtt::Subscription> subscriptions;
@@ -109,8 +111,14 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     }
     templates.push_back(compiled.route.telemetry);
     AddSubscription({templates.back().filter(), route.qos}, subscriptions);
+    if (compiled.route.feed_watch) watches.emplace(route.name, *compiled.route.feed_watch);
     world.routes.push_back(std::move(compiled.route));
     plans.push_back(std::move(compiled.plan));
+  }
+  if (!watches.empty()) {
+    world.feed_model = static_cast<uint16_t>(world.models.size());
+    GEMEL_TRY_LET(world.models.emplace_back().model,
+                  model::Model::Create(twin::MakeFeedModel(watches), {.name = twin::kFeedModel}));
   }
   Result<route::Router> router = route::Router::Build(templates);
   if (!router.ok()) return Invalid(fmt::format("routes: {}", router.status().message()));

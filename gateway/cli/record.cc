@@ -14,6 +14,7 @@
 #include "gateway/base/time_text.h"
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/verbs.h"
+#include "gateway/compile.h"
 #include "gateway/config/load.h"
 #include "gateway/playback/recording.h"
 #include "gateway/version.h"

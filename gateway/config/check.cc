@@ -138,6 +138,7 @@ class RouteCheck {
   Status Run() const {
     GEMEL_TRY(CheckModel());
     GEMEL_TRY(CheckName());
+    GEMEL_TRY(CheckFeedWatch());
     GEMEL_TRY(CheckPointers());
     GEMEL_TRY(CheckText());
     if (route_.id && !route_.trusted_source) {
@@ -171,6 +172,11 @@ class RouteCheck {
     if (std::ranges::find(names, route_.model) != names.end()) return {};
     return Wrong("model", fmt::format("{} is none of models{}", Quote(route_.model),
                                       Suggestion(route_.model, names)));
+  }
+
+  Status CheckFeedWatch() const {
+    if (!route_.feed_watch || route_.offline_after) return {};
+    return Wrong("feed_watch", "offline_after is missing, without which no twin falls silent");
   }
 
   // The name becomes the id of the route's feed and so obeys the rules of ids.

@@ -82,6 +82,15 @@ struct FieldSource {
   friend bool operator==(const FieldSource&, const FieldSource&) = default;
 };
 
+// When a silence is that of the route's feed. See twin/feed.h.
+struct FeedWatch {
+  double share = 0.5;
+  std::chrono::microseconds within{0};  // zero: half of the route's offline_after
+  uint32_t members_min = 10;
+
+  friend bool operator==(const FeedWatch&, const FeedWatch&) = default;
+};
+
 // Pointers are valid JSON pointers (RFC 6901). With `items` all others are relative to an item, or,
 // with ^ in front, to the whole message; without it none starts with ^.
 struct Route {
@@ -106,6 +115,7 @@ struct Route {
   std::string command_ack;  // topic template
   Late late = Late::kNewestWins;
   std::optional<std::chrono::microseconds> offline_after;  // none: a twin is never offline
+  std::optional<FeedWatch> feed_watch;                     // only with offline_after
 
   friend bool operator==(const Route&, const Route&) = default;
 };

@@ -85,8 +85,9 @@ class Section {
     return found == nullptr ? fallback : found->get<bool>();
   }
 
-  template <std::integral T>
-  T Number(const char* key, T fallback) const {
+  template <typename T>
+  requires std::is_arithmetic_v<T> T Number(const char* key, T fallback)
+  const {
     const json* const found = Find(key);
     return found == nullptr ? fallback : found->get<T>();
   }
@@ -212,9 +213,17 @@ Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_m
       .command_ack = section.Text("command_ack"),
       .late = section.OneOf("late", kLates, base.late),
       .offline_after = {},
+      .feed_watch = {},
   };
   if (section.Find("offline_after") != nullptr)
     route.offline_after = section.Duration("offline_after", std::chrono::microseconds(0));
+  if (const json* const watch = section.Find("feed_watch")) {
+    const Section keys(*watch, base_dir);
+    const FeedWatch otherwise;
+    route.feed_watch = {.share = keys.Number("share", otherwise.share),
+                        .within = keys.Duration("within", otherwise.within),
+                        .members_min = keys.Number("members_min", otherwise.members_min)};
+  }
   if (route.name.empty()) route.name = PercentEncoded(route.topic);
   if (const json* const fields = section.Find("fields")) {
     for (const auto& item : fields->items()) {

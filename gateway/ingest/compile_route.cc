@@ -170,6 +170,17 @@ Status Named(const config::Route& route, const Status& status) {
   return {status.code(), fmt::format("route {}: {}", route.name, status.message())};
 }
 
+std::optional<twin::FeedWatch> FeedWatchOf(const config::Route& route) {
+  if (!route.feed_watch) return std::nullopt;
+  const config::FeedWatch& watch = *route.feed_watch;
+  const Duration offline_after = route.offline_after.value_or(Duration::zero());
+  return twin::FeedWatch{
+      .share = watch.share,
+      .within = watch.within == Duration::zero() ? offline_after / 2 : Duration(watch.within),
+      .members_min = watch.members_min,
+      .offline_after = offline_after};
+}
+
 Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_index,
                                      const model::Model& model) {
   GEMEL_TRY_LET(route::Template topic, route::Template::Parse(route.topic));
@@ -206,6 +217,7 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
                                                           : twin::LatePolicy::kNewestWins,
                 .command = std::move(command),
                 .offline_after = route.offline_after.value_or(Duration::zero()),
+                .feed_watch = FeedWatchOf(route),
                 .repeat_window = route.message_id || route.sequence ? route.repeat_window : 0},
       .plan = std::move(plan)};
 }

@@ -271,7 +271,10 @@ int Call::Send(gemel_context* context, gemel_text model, gemel_text id, gemel_te
   }
   Intent* const intent = call.AddIntentTo(Intent::Kind::kSend, ToView(model), ToView(id));
   if (intent == nullptr) return 1;
-  if (!call.world_.models[intent->model].model->has_messages()) {
+  // A feed's message is for the gateway's own part of its member.
+  const bool is_of_feed = call.world_.feed_model &&
+                          subject.model == call.world_.models[*call.world_.feed_model].model.get();
+  if (!is_of_feed && !call.world_.models[intent->model].model->has_messages()) {
     return call.Refuse(
         fmt::format("send: the model {} has no on_message that could be called", ToView(model)));
   }

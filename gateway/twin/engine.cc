@@ -133,9 +133,10 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
   }
   const bool is_first = seen == kNoTime;
   if (!is_late) seen = record.event_time();
-  twin->last_telemetry = record.record_time();
+  const Time before = std::exchange(twin->last_telemetry, record.record_time());
   if (is_first && route.offline_after > Duration::zero()) WatchSilence(record.model(), *twin);
   if (twin->side() != nullptr) EndSilence(record, *twin);
+  if (world_.feed_model) ReportToFeed(record, *twin, before);
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();
   CountDropped(stats);
@@ -251,6 +252,7 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
     }
     sink_.Flush();
   }
+  if (world_.feed_model) LeaveFeed(record, *twin);
   table.NoteDeletion(*twin, record.lsn());
   DeleteTwin(record.model(), *twin);
   stats_[record.model()]->twins_deleted.Add();

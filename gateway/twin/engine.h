@@ -19,6 +19,7 @@
 #include "gateway/codec/field_map.h"
 #include "gateway/effects/effect.h"
 #include "gateway/journal/record.h"
+#include "gateway/sdk/arguments.hpp"
 #include "gateway/twin/call.h"
 #include "gateway/twin/table.h"
 #include "gateway/twin/timers.h"
@@ -129,6 +130,19 @@ class Engine {
   // Whether it is too long by now; another look is due later if not.
   bool IsSilent(const Timers::Due& due, const Twin& twin, Time now);
   void EndSilence(const journal::RecordView& record, Twin& twin);
+  // For what is unheard since then; its state is what it was.
+  void RaiseOffline(const journal::RecordView& record, Twin& twin, Time since);
+  void ClearOffline(const journal::RecordView& record, Twin& twin);
+  // Of members and their feeds, see feed.h.
+  const Route* FeedOf(const Twin& twin) const;
+  void TellFeed(const journal::RecordView& record, const Route& feed, const char* what,
+                Arguments arguments = {});
+  // The look at the twin's silence; its due time is then.
+  void ArmSilence(uint16_t model, Twin& twin, Time due, Duration how);
+  // Whatever it was before, the feed knows now that the twin reports. It was heard before then.
+  void ReportToFeed(const journal::RecordView& record, Twin& twin, Time before);
+  void LeaveFeed(const journal::RecordView& record, const Twin& twin);
+  void ApplyVerdict(const journal::RecordView& record);
   void ApplyDeletion(const journal::RecordView& record);
   void DeleteTwin(uint16_t model, Twin& twin);
   void ApplyPut(const journal::RecordView& record);  // in put.cc

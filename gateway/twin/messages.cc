@@ -9,11 +9,13 @@ namespace gemel::twin {
 
 void Engine::ApplyMessage(const journal::RecordView& record) {
   const model::Model& model = *world_.models[record.model()].model;
-  if (!model.has_messages()) return;  // it had, when the message was sent
   if (!message_.Read(record.payload())) {
     Refuse(record, {Refusal::kPayloadInvalid, "it is no message of a twin"});
     return;
   }
+  // No model is called so but the gateway's own.
+  if (ToView(message_.message().model) == kFeedModel) return ApplyVerdict(record);
+  if (!model.has_messages()) return;  // it had, when the message was sent
   bool is_new = false;
   Twin* const twin = FindOrCreate(record, is_new);
   if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;

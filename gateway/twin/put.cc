@@ -163,8 +163,8 @@ std::optional<std::string> WrongTimers(const json& line) {
     };
     const auto name = timer.is_object() ? timer.find("name") : timer.end();
     const bool is_timer = timer.is_object() && name != timer.end() && name->is_string() &&
-                          IsCode(name->get_ref<const std::string&>()) && has("due_us") &&
-                          has("every_us") && IsTimely(timer);
+                          (name->empty() || IsCode(name->get_ref<const std::string&>())) &&
+                          has("due_us") && has("every_us") && IsTimely(timer);
     if (!is_timer || !names.insert(name->get<std::string>()).second) {
       return fmt::format(
           "timers: {} is no timer: an object of name, due_us and every_us, the name "

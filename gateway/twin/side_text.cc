@@ -121,7 +121,7 @@ void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std
   const auto name_of = [&](const Timer& timer) { return world.timer_names->TextOf(timer.name); };
   absl::InlinedVector<Timer, 4> armed;
   timers.ForEach(twin, [&](const Timer& timer) {
-    if (timer.is_of_model()) armed.push_back(timer);
+    if (timer.is_of_model() || timer.is_of_feed()) armed.push_back(timer);
   });
   std::ranges::sort(armed, {}, name_of);
   for (const Timer& timer : armed) {
@@ -129,7 +129,8 @@ void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std
     out += R"({"name":)";
     AppendJsonText(name_of(timer), out);
     out += R"(,"due_us":)";
-    AppendNumber(Microseconds(timer.due), out);
+    // When a twin is looked at next is no part of it.
+    AppendNumber(timer.is_of_model() ? Microseconds(timer.due) : 0, out);
     out += R"(,"every_us":)";
     AppendNumber(timer.every.count(), out);
     out += R"(,"lsn":)";
@@ -205,13 +206,16 @@ bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Ti
   if (!json.is_array()) return false;
   try {
     for (const auto& from : json) {
+      const auto& text_of_name = from.at("name").get_ref<const std::string&>();
+      const bool is_of_feed = text_of_name.empty();
       const std::optional<Symbol> name =
-          world.timer_names->Intern(from.at("name").get_ref<const std::string&>());
+          is_of_feed ? Timer::kSilence : world.timer_names->Intern(text_of_name);
       const Timer timer{.name = name.value_or(Symbol{}),
                         .due = Time{Duration{from.at("due_us").get<int64_t>()}},
                         .every = Duration{from.at("every_us").get<int64_t>()},
                         .cause = {from.at("lsn").get<Lsn>(), from.at("ordinal").get<uint32_t>()}};
-      const bool is_timer = timer.name.has_value() && timer.every >= Duration::zero() &&
+      const bool is_timer = (is_of_feed ? timer.is_of_feed() : timer.name.has_value()) &&
+                            timer.every >= Duration::zero() &&
                             timers.Find(twin, timer.name) == Timers::kNone;
       if (!is_timer) return false;
       timers.Arm(twin, model, timer);

@@ -5,6 +5,7 @@
 // what is recorded is only that a twin has fallen silent.
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -29,13 +30,19 @@ Duration Engine::OfflineAfter(const Twin& twin) const {
   return shortest == Duration::max() ? Duration::zero() : shortest;
 }
 
+void Engine::ArmSilence(uint16_t model, Twin& twin, Time due, Duration how) {
+  const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
+  if (watched != Timers::kNone) timers_.Disarm(twin, watched);
+  timers_.Arm(twin, model, {.name = Timer::kSilence, .due = due, .every = how});
+}
+
 void Engine::WatchSilence(uint16_t model, Twin& twin) {
   const Duration after = OfflineAfter(twin);
   const bool is_silent = twin.side() != nullptr && twin.side()->FindAlert(kOfflineCode) != nullptr;
   if (after == Duration::zero() || is_silent || twin.last_telemetry == kNoTime) return;
   const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
-  if (watched != Timers::kNone) timers_.Disarm(twin, watched);
-  timers_.Arm(twin, model, {.name = Timer::kSilence, .due = twin.last_telemetry + after});
+  const Duration how = watched == Timers::kNone ? Duration::zero() : timers_.At(watched).every;
+  if (how != Timer::kAsks) ArmSilence(model, twin, twin.last_telemetry + after, how);
 }
 
 bool Engine::IsSilent(const Timers::Due& due, const Twin& twin, Time now) {
@@ -53,29 +60,106 @@ void Engine::ApplySilence(const journal::RecordView& record) {
     WatchSilence(record.model(), *twin);  // something came meanwhile
     return;
   }
+  const Timers::Handle watched = timers_.Find(*twin, Timer::kSilence);
+  if (watched == Timers::kNone) return;
   twin->applied_lsn = record.lsn();
   tables_[record.model()]->MarkDirty(*twin);
-  const Timers::Handle watched = timers_.Find(*twin, Timer::kSilence);
-  if (watched != Timers::kNone) timers_.Disarm(*twin, watched);
+  const Duration how = timers_.At(watched).every;
+  const Route* const feed = FeedOf(*twin);
+  if (feed == nullptr || how == Duration::zero()) {
+    timers_.Disarm(*twin, watched);
+    RaiseOffline(record, *twin, twin->last_telemetry);
+  } else {
+    TellFeed(record, *feed, how == Timer::kReports ? kMemberIsSilent : kMemberAsks);
+    ArmSilence(record.model(), *twin, record.record_time() + OfflineAfter(*twin), Timer::kAsks);
+  }
+}
+
+void Engine::RaiseOffline(const journal::RecordView& record, Twin& twin, Time since) {
   Intent intent{.kind = Intent::Kind::kRaise, .severity = GEMEL_WARNING};
   intent.name = kOfflineCode;
-  intent.message = InWords(record.record_time() - twin->last_telemetry);
+  intent.message = InWords(record.record_time() - since);
   intent.arguments = fmt::format(
       R"({{"last_ms":{},"offline_after_s":{}}})",
-      std::chrono::floor<std::chrono::milliseconds>(twin->last_telemetry.time_since_epoch())
-          .count(),
-      ToSeconds(OfflineAfter(*twin)));
-  CommitRaise(record, *twin, intent);
+      std::chrono::floor<std::chrono::milliseconds>(twin.last_telemetry.time_since_epoch()).count(),
+      ToSeconds(OfflineAfter(twin)));
+  CommitRaise(record, twin, intent);
+  sink_.Flush();
+}
+
+void Engine::ClearOffline(const journal::RecordView& record, Twin& twin) {
+  Intent intent{.kind = Intent::Kind::kClear};
+  intent.name = kOfflineCode;
+  CommitClear(record, twin, intent);
   sink_.Flush();
 }
 
 void Engine::EndSilence(const journal::RecordView& record, Twin& twin) {
   if (twin.side()->FindAlert(kOfflineCode) == nullptr) return;
-  Intent intent{.kind = Intent::Kind::kClear};
-  intent.name = kOfflineCode;
-  CommitClear(record, twin, intent);
-  sink_.Flush();
+  ClearOffline(record, twin);
   WatchSilence(record.model(), twin);
+}
+
+const Route* Engine::FeedOf(const Twin& twin) const {
+  if (!world_.feed_model) return nullptr;
+  const Route* first = nullptr;
+  twin.ForEachSeen([&](uint16_t number, Time) {
+    const Route& route = world_.routes[number];
+    if (route.feed_watch && (first == nullptr || &route < first)) first = &route;
+  });
+  return first;
+}
+
+void Engine::TellFeed(const journal::RecordView& record, const Route& feed, const char* what,
+                      Arguments arguments) {
+  Intent intent{.kind = Intent::Kind::kSend, .model = *world_.feed_model};
+  intent.name = feed.name;
+  EncodeTwinMessage(world_.models[record.model()].model->name(), record.id(), what,
+                    arguments.begin(), arguments.size(), *world_.symbols, intent.arguments);
+  CommitSend(record, intent);
+}
+
+void Engine::ReportToFeed(const journal::RecordView& record, Twin& twin, Time before) {
+  const Route* const feed = FeedOf(twin);
+  const Duration after = OfflineAfter(twin);
+  if (feed == nullptr || after == Duration::zero()) return;
+  const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
+  const Duration how = watched == Timers::kNone ? Duration::zero() : timers_.At(watched).every;
+  if (how == Timer::kReports) return;
+  if (how == Timer::kAsks) {
+    TellFeed(record, *feed, kMemberReports, {{kSinceUs, before.time_since_epoch().count()}});
+  } else {
+    TellFeed(record, *feed, kMemberReports);
+  }
+  ArmSilence(record.model(), twin, twin.last_telemetry + after, Timer::kReports);
+}
+
+void Engine::LeaveFeed(const journal::RecordView& record, const Twin& twin) {
+  const Route* const feed = FeedOf(twin);
+  const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
+  if (feed == nullptr || watched == Timers::kNone) return;
+  if (timers_.At(watched).every == Timer::kReports) TellFeed(record, *feed, kMemberIsGone);
+}
+
+// A feed says to a member that its silence is its own.
+void Engine::ApplyVerdict(const journal::RecordView& record) {
+  Twin* const twin = tables_[record.model()]->Find(record.key_hash(), record.id());
+  if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;
+  twin->applied_lsn = record.lsn();
+  tables_[record.model()]->MarkDirty(*twin);
+  for (const gemel_argument& argument :
+       std::span(message_.message().arguments, message_.message().arguments_count)) {
+    if (ToView(argument.name) != kSinceUs || argument.value.type != GEMEL_INT64) continue;
+    if (twin->side() != nullptr && twin->side()->FindAlert(kOfflineCode) != nullptr) return;
+    RaiseOffline(record, *twin, Time{Duration{argument.value.as.integer}});
+    ClearOffline(record, *twin);
+    return;
+  }
+  const Timers::Handle watched = timers_.Find(*twin, Timer::kSilence);
+  const bool waits = watched != Timers::kNone && timers_.At(watched).every == Timer::kAsks;
+  if (!waits) return;  // it was heard meanwhile
+  timers_.Disarm(*twin, watched);
+  RaiseOffline(record, *twin, twin->last_telemetry);
 }
 
 }  // namespace gemel::twin

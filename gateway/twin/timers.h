@@ -22,6 +22,11 @@ struct Timer {
 
   static constexpr Symbol kSilence{};
   bool is_of_model() const { return name != kSilence; }
+  // Of the one that looks for silence, where the twin is a member of a feed: whether the feed knows
+  // that it reports, or is asked whether the silence is the feed's. `every` says so.
+  static constexpr Duration kReports{1};
+  static constexpr Duration kAsks{2};
+  bool is_of_feed() const { return !is_of_model() && every != Duration::zero(); }
 };
 
 // All timers of the twins of one shard, on a hierarchical wheel: arming, cancelling and firing take

@@ -12,6 +12,7 @@
 #include "gateway/codec/field_map.h"
 #include "gateway/model/model.h"
 #include "gateway/route/template.h"
+#include "gateway/twin/feed.h"
 
 namespace gemel::twin {
 
@@ -40,6 +41,7 @@ struct Route {
   LatePolicy late = LatePolicy::kNewestWins;
   std::optional<route::Template> command;  // where replies go
   Duration offline_after{0};               // of silence; zero: never
+  std::optional<FeedWatch> feed_watch;     // see feed.h
   uint32_t repeat_window = 0;              // 0: the route can't recognise a repeat
 };
 
@@ -48,8 +50,9 @@ struct World {
   std::vector<ModelEntry> models;
   std::vector<Route> routes;
   Symbols* symbols = nullptr;
-  std::string root = "gemel";       // of the topics that the gateway publishes
-  uint64_t twins_max = UINT64_MAX;  // of one shard
+  std::optional<uint16_t> feed_model;  // where a route is watched
+  std::string root = "gemel";          // of the topics that the gateway publishes
+  uint64_t twins_max = UINT64_MAX;     // of one shard
   uint32_t timers_per_twin_max = kTimersPerTwinMaxDefault;
   // Interned like symbols, because a timer has no room for a text; theirs alone, so that devices
   // can't use them up.

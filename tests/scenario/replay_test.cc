@@ -231,6 +231,8 @@ class RowsTest : public ::testing::Test {
     json configuration = json::parse(file, nullptr, true, true);
     for (json& model : configuration["models"])
       model["plugin"] = PluginPath(model["name"].get<std::string>());
+    for (const auto& change : changes_.items())
+      configuration["routes"][0][change.key()] = change.value();
     return configuration;
   }
   // Folds with 1 and 7 shards, which must come to the same; the twins by id.
@@ -254,6 +256,7 @@ class RowsTest : public ::testing::Test {
   }
 
   support::TempDir folder_;
+  json changes_ = json::object();  // of the first route
 };
 
 TEST_F(RowsTest, ABusDayComesToWhatItComesToThroughABroker) {
@@ -305,6 +308,64 @@ TEST_F(RowsTest, ABusIsOfflineWhenItIsSilentForTenMinutesAndNoLongerThanThat) {
                                [](const json& alert) { return alert["code"] == "offline"; });
   };
   EXPECT_EQ(std::ranges::count_if(twins, is_offline), gone);
+}
+
+// The feed of all buses is away from 14:00 to 14:40.
+TEST_F(RowsTest, ASilenceOfAllBusesIsOneAlertOfTheirFeed) {
+  const auto data = support::DataSet("capmetro_bus");
+  if (!data) GTEST_SKIP() << support::kNoData;
+  const auto rows = folder_ / "copy.csv";
+  Process process({"python3", GEMEL_SOURCE_DIR "/tests/scenario/bus_truth.py", data->string(),
+                   "14:00", "14:40", rows.string()});
+  const auto text = process.ReadLine();
+  ASSERT_TRUE(text) << process.errors();
+  const json truth = json::parse(*text);
+  ASSERT_GT(truth["removed"], 500);
+  changes_["feed_watch"] = json::object();
+  TwinsOf(rows, "capmetro_bus", {"--sort"}, 0);
+
+  std::vector<int64_t> of_feed[2];  // when it was raised, and cleared
+  int offline = 0;
+  int back = 0;
+  std::vector<int64_t> told;
+  for (const json& effect : ObjectsOf(folder_ / "1/effects.jsonl")) {
+    if (effect["kind"] != "alert" || effect["payload"].is_null()) continue;
+    const json& alert = effect["payload"];
+    const bool is_raised = alert["status"] == "active_unacked";
+    if (alert["code"] == "feed_silent") of_feed[is_raised ? 0 : 1].push_back(alert["time_ms"]);
+    if (alert["code"] != "offline") continue;
+    ++(is_raised ? offline : back);
+    if (is_raised) told.push_back(alert["time_ms"]);
+  }
+  ASSERT_EQ(of_feed[0].size(), 1u);
+  ASSERT_EQ(of_feed[1].size(), 1u);
+  const int64_t silent = of_feed[0][0];
+  const int64_t over = of_feed[1][0];
+  constexpr int64_t kTenMinutes = 600'000;
+  // Found when more than half have been silent for ten minutes; over when as many are back.
+  EXPECT_GT(silent, truth["begin_ms"].get<int64_t>());
+  EXPECT_LE(silent, truth["begin_ms"].get<int64_t>() + kTenMinutes);
+  EXPECT_GT(over, truth["end_ms"].get<int64_t>());
+  EXPECT_LE(over, truth["end_ms"].get<int64_t>() + kTenMinutes / 2);
+  // Nobody is told of a bus while the feed is silent and until its buses had the time to come back.
+  EXPECT_TRUE(std::ranges::none_of(
+      told, [&](int64_t at) { return at >= silent && at < over + kTenMinutes; }));
+  // All other silences are told.
+  int of_buses = 0;
+  int of_buses_over = 0;
+  int held = 0;
+  for (const json& silence : truth["silences"]) {
+    const int64_t from = silence[0];
+    const bool is_over = !silence[1].is_null();
+    const bool is_of_feed = is_over && from + 2 * kTenMinutes > silent && silence[1] > silent &&
+                            silence[1] < over + kTenMinutes;
+    held += is_of_feed ? 1 : 0;
+    of_buses += is_of_feed ? 0 : 1;
+    of_buses_over += !is_of_feed && is_over ? 1 : 0;
+  }
+  EXPECT_GT(held, 50);
+  EXPECT_EQ(offline, of_buses);
+  EXPECT_EQ(back, of_buses_over);
 }
 
 TEST_F(RowsTest, RowsOfAMapWithoutTimesAreTaken) {

@@ -38,7 +38,7 @@ std::vector<Kept> KeptSink::Take() {
   return std::exchange(kept_, {});
 }
 
-ProbeWorld::ProbeWorld() {
+ProbeWorld::ProbeWorld(const std::function<void(World&)>& adapt) {
   ModelEntry entry;
   entry.model = Required(model::Model::Create(*ModelTable<Probe>(), {.name = "probe"}));
   entry.apply_profile = [](std::string_view id, std::byte* state) {
@@ -53,6 +53,7 @@ ProbeWorld::ProbeWorld() {
   }
   world.routes[kDropping].late = LatePolicy::kDrop;
   world.routes[kMute].command.reset();
+  if (adapt) adapt(world);
 }
 
 uint16_t ProbeWorld::AddModel(const std::string& name) {

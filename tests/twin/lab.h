@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -47,7 +48,8 @@ inline constexpr uint16_t kRoutes = 3;
 // A world of probes. The twin "p1" has a profile, with limit 4.
 class ProbeWorld {
  public:
-  ProbeWorld();
+  // `adapt` changes the world before anybody uses it.
+  explicit ProbeWorld(const std::function<void(World&)>& adapt = {});
   // One more model of probes, with the route kRoutes. Its index.
   uint16_t AddModel(const std::string& name);
   const model::Model& model() const { return *world.models[0].model; }
@@ -77,6 +79,8 @@ struct Said {
 // An engine on the caller's thread that gets one record after the other.
 class Lab {
  public:
+  explicit Lab(const std::function<void(World&)>& adapt = {}) : probes(adapt) {}
+
   // Both return the record's LSN.
   Lsn Say(const Said& said);
   Lsn Delete(std::string_view id);

@@ -1,0 +1,188 @@
+// What the engine does when the feed of a route falls silent, and not one of its devices.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/model/state.h"
+#include "gateway/twin/side_text.h"
+#include "tests/twin/lab.h"
+
+namespace gemel::twin {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr int kMembers = 20;
+
+class EngineFeedTest : public ::testing::Test {
+ protected:
+  EngineFeedTest()
+      : lab_([](World& world) {
+          const FeedWatch watch{
+              .share = 0.5, .within = seconds(30), .members_min = 10, .offline_after = seconds(60)};
+          world.routes[kNewest].offline_after = seconds(60);
+          world.routes[kNewest].feed_watch = watch;
+          world.feed_model = static_cast<uint16_t>(world.models.size());
+          world.models.emplace_back().model = std::move(*model::Model::Create(
+              MakeFeedModel({{world.routes[kNewest].name, watch}}), {.name = kFeedModel}));
+        }) {}
+
+  static std::string Name(int member) { return fmt::format("m{:02}", member); }
+  // Each of these members says something, a second after the other.
+  void Say(int from, int to) {
+    for (int member = from; member < to; ++member) {
+      const std::string name = Name(member);
+      lab_.Say({.id = name});
+      lab_.Deliver();
+      lab_.Wait(Duration(0));
+      lab_.Deliver();
+    }
+  }
+  void Wait(int time) {
+    for (int second = 0; second < time; ++second) {
+      lab_.Wait(seconds(1));
+      lab_.Deliver();
+    }
+  }
+  // Alerts since the last call, as "twin code status", by how often.
+  std::map<std::string, int> Alerts() {
+    std::map<std::string, int> alerts;
+    for (const Kept& kept : lab_.Take()) {
+      EXPECT_NE(kept.kind, effects::EffectKind::kDeadLetter) << kept.payload;
+      if (kept.kind != effects::EffectKind::kAlert || kept.payload.empty()) continue;
+      const auto json = nlohmann::json::parse(kept.payload);
+      const auto text = [&](const char* key) { return json[key].get<std::string>(); };
+      ++alerts[text("model") + ' ' + text("code") + ' ' + text("status")];
+    }
+    return alerts;
+  }
+  nlohmann::json Feed() {
+    const std::string& id = lab_.probes.world.routes[kNewest].name;
+    const Twin* const twin =
+        lab_.engine.table(*lab_.probes.world.feed_model).Find(HashKey(kFeedModel, id), id);
+    nlohmann::json fields;
+    if (twin == nullptr) return fields;
+    const model::Model& model = *lab_.probes.world.models[*lab_.probes.world.feed_model].model;
+    for (const gemel_field& field : model.fields()) {
+      if (field.type == GEMEL_WINDOW) continue;
+      std::string text;
+      model::AppendJson(model::ReadValue(field, twin->state()), lab_.probes.symbols, text);
+      fields[field.name] = nlohmann::json::parse(text);
+    }
+    return fields;
+  }
+
+  Lab lab_;
+};
+
+using Changes = std::map<std::string, int>;
+
+TEST_F(EngineFeedTest, ASilenceOfAllIsOneAlertAndNoneOfAMember) {
+  Say(0, kMembers);
+  EXPECT_EQ(Feed()["reporting"], kMembers);
+  EXPECT_THAT(Alerts(), IsEmpty());
+  Wait(600);
+  EXPECT_EQ(Alerts(), (Changes{{"feed feed_silent active_unacked", 1}}));
+  EXPECT_EQ(Feed()["reporting"], 0);
+  EXPECT_EQ(Feed()["silent"], kMembers);
+  Say(0, kMembers);
+  EXPECT_EQ(Alerts(), (Changes{{"feed feed_silent cleared_unacked", 1}}));
+  EXPECT_EQ(Feed()["reporting"], kMembers);
+  for (int i = 0; i < 20; ++i) Say(0, kMembers);
+  EXPECT_THAT(Alerts(), IsEmpty());
+}
+
+TEST_F(EngineFeedTest, ASilenceOfFewIsTheirsOnceItWasNotTheFeeds) {
+  Say(0, kMembers);
+  for (int i = 0; i < 6; ++i) Say(5, kMembers);  // 90 s
+  EXPECT_THAT(Alerts(), IsEmpty()) << "they wait for the verdict";
+  Say(5, kMembers);
+  Say(5, kMembers);
+  EXPECT_EQ(Alerts(), (Changes{{"probe offline active_unacked", 5}}));
+  EXPECT_EQ(Feed()["reporting"], kMembers - 5);
+  Say(0, 5);
+  EXPECT_EQ(Alerts(), (Changes{{"probe offline cleared_unacked", 5}}));
+  EXPECT_EQ(Feed()["reporting"], kMembers);
+}
+
+TEST_F(EngineFeedTest, WhoComesBackWhileItWaitsWasOfflineAllTheSame) {
+  Say(0, kMembers);
+  for (int i = 0; i < 5; ++i) Say(1, kMembers);  // 95 s
+  EXPECT_THAT(Alerts(), IsEmpty());
+  Say(0, 1);
+  EXPECT_EQ(Alerts(),
+            (Changes{{"probe offline active_unacked", 1}, {"probe offline cleared_unacked", 1}}));
+  for (int i = 0; i < 4; ++i) Say(0, kMembers);
+  EXPECT_THAT(Alerts(), IsEmpty());
+}
+
+TEST_F(EngineFeedTest, WhoDoesNotComeBackWithTheFeedIsToldAfterwards) {
+  Say(0, kMembers);
+  Wait(300);
+  Alerts();
+  for (int i = 0; i < 3; ++i) Say(2, kMembers);
+  EXPECT_EQ(Alerts(), (Changes{{"feed feed_silent cleared_unacked", 1}}));
+  for (int i = 0; i < 8; ++i) Say(2, kMembers);
+  EXPECT_EQ(Alerts(), (Changes{{"probe offline active_unacked", 2}}));
+}
+
+TEST_F(EngineFeedTest, AFeedOfFewIsNeverSilent) {
+  Say(0, 5);
+  Wait(200);
+  EXPECT_EQ(Alerts(), (Changes{{"probe offline active_unacked", 5}}));
+}
+
+TEST_F(EngineFeedTest, SilencesFarFromEachOtherAreNotTheFeeds) {
+  Say(0, kMembers);
+  // One more falls silent every forty seconds, and the window is thirty.
+  for (int silent = 1; silent <= kMembers; ++silent) {
+    for (int i = 0; i < 2; ++i) {
+      Say(silent, kMembers);
+      Wait(20 - (kMembers - silent));
+    }
+  }
+  Wait(300);
+  EXPECT_EQ(Alerts(), (Changes{{"probe offline active_unacked", kMembers}}));
+}
+
+TEST_F(EngineFeedTest, WhoIsDeletedReportsNoMore) {
+  Say(0, kMembers);
+  lab_.Delete(Name(3));
+  lab_.Deliver();
+  EXPECT_EQ(Feed()["reporting"], kMembers - 1);
+}
+
+TEST_F(EngineFeedTest, WhatAMemberIsToItsFeedIsSaved) {
+  Say(0, kMembers);
+  const World& world = lab_.probes.world;
+  const auto saved = [&] {
+    std::string text;
+    WriteTimers(*lab_.Find(Name(0)), lab_.engine.timers(), world, text);
+    return text;
+  };
+  const std::string reports = saved();
+  EXPECT_EQ(reports, R"([{"name":"","due_us":0,"every_us":1,"lsn":0,"ordinal":0}])");
+  Wait(70);
+  const std::string asks = saved();
+  EXPECT_EQ(asks, R"([{"name":"","due_us":0,"every_us":2,"lsn":0,"ordinal":0}])");
+
+  for (const std::string& text : {reports, asks}) {
+    Engine engine(world, lab_.sink);
+    Twin& twin = engine.Restore(0, HashKey("probe", "m00"), "m00");
+    twin.last_telemetry = lab_.now();
+    twin.SeenBy(kNewest) = lab_.now();
+    ASSERT_TRUE(RestoreTimers(text, world, 0, engine.timers(), twin));
+    engine.FinishRestore(0, twin);
+    std::string again;
+    WriteTimers(twin, engine.timers(), world, again);
+    EXPECT_EQ(again, text);
+    EXPECT_EQ(engine.timers().size(), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace gemel::twin
