@@ -26,7 +26,7 @@ bool IsName(const char* name, size_t size_max) {
   return text[0] >= 'a' && text[0] <= 'z' && std::ranges::all_of(text, is_allowed);
 }
 
-// Bytes of the value and its alignment; 0 for a type that does not exist.
+// Bytes of the value and its alignment; no alignment for a type that does not exist.
 struct Layout {
   uint32_t size = 0;
   uint32_t align = 0;
@@ -99,14 +99,14 @@ Status CheckChoices(const gemel_field& field) {
 
 Status CheckPlace(const gemel_field& field, uint32_t state_size) {
   const Layout layout = LayoutOf(field);
-  if (layout.size == 0) {
+  if (layout.align == 0) {
     return Invalid(
         fmt::format("field {}: type {} does not exist in this version", field.name, field.type));
   }
-  if (field.size != layout.size || field.size == 0 ||
-      (field.type == GEMEL_TEXT && field.size < 3)) {
-    return Invalid(
-        fmt::format("field {}: {} bytes; its type takes {}", field.name, field.size, layout.size));
+  const uint32_t size_min = field.type == GEMEL_TEXT ? 3 : 1;
+  if (field.size != layout.size || field.size < size_min) {
+    return Invalid(fmt::format("field {}: {} bytes; its type takes {}", field.name, field.size,
+                               std::max(layout.size, size_min)));
   }
   if (!IsInside(field.offset, field.size, state_size)) {
     return Invalid(fmt::format("field {}: bytes {} to {} lie outside the state of {} bytes",

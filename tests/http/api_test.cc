@@ -64,11 +64,13 @@ TEST_F(ApiTest, ModelsAreDescribedFieldByField) {
   EXPECT_EQ(models[0]["name"], "fridge");
   EXPECT_EQ(models[0]["meaning"], "A refrigerator.");
   EXPECT_EQ(models[0]["twins"], 1);
-  ASSERT_EQ(models[0]["fields"].size(), 5u);
+  ASSERT_EQ(models[0]["fields"].size(), 6u);
   EXPECT_EQ(models[0]["fields"][0], Json::parse(R"({"name":"temperature_c","type":"double",
       "unit":"degC","meaning":"Inside.","source":"telemetry"})"));
   EXPECT_EQ(models[0]["fields"][3]["source"], "profile");
   EXPECT_EQ(models[0]["fields"][4]["choices"], Json({"cold", "warm"}));
+  EXPECT_EQ(models[0]["fields"][5], Json::parse(R"({"name":"tail","type":"window","unit":"",
+      "meaning":"The last two.","source":"model","layout":"tail<double,2>/1","bytes":16})"));
 }
 
 TEST_F(ApiTest, ListHoldsEveryFieldAndTheAge) {
@@ -76,7 +78,8 @@ TEST_F(ApiTest, ListHoldsEveryFieldAndTheAge) {
   clock_.Advance(1500ms);
   const Json twins = GetJson("/api/v1/twins/fridge");
   EXPECT_EQ(twins, Json::parse(R"([{"id":"f1","temperature_c":3.5,"opened":null,
-      "note":"<script>\u0001\u202e\"","limit_c":8.0,"mood":"cold","age_ms":1500}])"));
+      "note":"<script>\u0001\u202e\"","limit_c":8.0,"mood":"cold",
+      "tail":{"layout":"tail<double,2>/1","bytes":16},"age_ms":1500}])"));
 }
 
 TEST_F(ApiTest, EmptyModelIsAnEmptyArray) {
@@ -138,7 +141,7 @@ TEST_F(ApiTest, GetTellsStateFromProfileAndHoldsAlerts) {
   EXPECT_EQ(twin["id"], "f2");
   EXPECT_EQ(twin["model"], "fridge");
   EXPECT_EQ(twin["state"], Json::parse(R"({"temperature_c":6.0,"opened":null,"note":null,
-      "mood":"warm"})"));
+      "mood":"warm","tail":{"layout":"tail<double,2>/1","bytes":16}})"));
   EXPECT_EQ(twin["profile"], Json::parse(R"({"limit_c":4.0})"));
   EXPECT_EQ(twin["timers"], Json::array());
   EXPECT_EQ(twin["age_ms"], 10);

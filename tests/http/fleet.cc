@@ -14,6 +14,11 @@ namespace {
 enum class Mood : uint8_t { kCold, kWarm };
 constexpr const char* kMoods[] = {"cold", "warm"};
 
+struct Tail {
+  static constexpr const char* kLayout = "tail<double,2>/1";
+  double values[2] = {};
+};
+
 // Warm above its limit; then it raises an alert and tells the device.
 struct Fridge {
   struct State {
@@ -21,6 +26,7 @@ struct Fridge {
     Last<int64_t> opened;
     Last<Text<30>> note;
     double limit_c = 8;
+    Tail tail;
     Mood mood = Mood::kCold;
   };
   static constexpr const char* kName = "fridge";
@@ -32,6 +38,7 @@ struct Fridge {
         telemetry(&State::note, "note", "", "What someone wrote on it."),
         profile(&State::limit_c, "limit_c", "degC", "Warm above this."),
         computed(&State::mood, "mood", kMoods, "How it is."),
+        window(&State::tail, "tail", "The last two."),
     };
     return kFields;
   }

@@ -193,7 +193,8 @@ TEST(CheckTest, AWindowMayLieAnywhereAndBeAsLargeAsTheState) {
 }
 
 TEST(CheckTest, AWindowHasASizeALayoutAndNobodyButTheModelToFillIt) {
-  ExpectSaid("field recent: 0 bytes", Window([](gemel_field& field) { field.size = 0; }));
+  ExpectSaid("field recent: 0 bytes; its type takes 1",
+             Window([](gemel_field& field) { field.size = 0; }));
   ExpectSaid("field recent: bytes 41 to 141 lie outside",
              Window([](gemel_field& field) { field.size = 100; }));
   ExpectSaid("fields limit_c and recent overlap at byte 39",
