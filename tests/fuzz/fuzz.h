@@ -13,6 +13,7 @@ int Binary(const uint8_t* data,
            size_t size);                      // the same of CBOR and MessagePack, and text payloads
 int Topic(const uint8_t* data, size_t size);  // topics, ids and templates
 int Frame(const uint8_t* data, size_t size);  // entries of a journal's frame
+int Script(const uint8_t* data, size_t size);       // sources of scripted models
 int TwinMessage(const uint8_t* data, size_t size);  // payloads of messages between twins
 
 }  // namespace gemel::fuzz

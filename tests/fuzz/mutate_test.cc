@@ -143,6 +143,31 @@ Corpus Frames() {
 
 TEST(FuzzTest, Frame) { Drive(Frame, Frames()); }
 
+TEST(FuzzTest, Script) {
+  const std::string head =
+      "return { name = 'm', meaning = 'x', fields = {"
+      "{ name = 'v', type = 'double', from = 'telemetry', meaning = 'x' },"
+      "{ name = 'n', type = 'int64', default = 0, meaning = 'x' },"
+      "{ name = 's', type = 'text', capacity = 40, meaning = 'x' } },"
+      "on_telemetry = function(state, message, context) ";
+  const std::string tail = " end }";
+  Corpus corpus;
+  for (const char* const body :
+       {"state.n = state.n + 1", "if state.v then state.s = tostring(state.v) end",
+        "local t = {} for i = 1, 50 do t[i] = i * 7 % 13 end table.sort(t) state.s = "
+        "table.concat(t, ',')",
+        "for k, v in pairs({ a = 1, b = 2, [3] = 4 }) do state.n = state.n + v end",
+        "context:raise('major', 'c', 'm', { v = state.v, n = 1 }) context:set_timer('t', 5)",
+        "state.s = string.format('%5.2f %s', math.sqrt(2), context:id()):rep(3):upper()",
+        "local ok, why = pcall(error, 'x') state.s = why error(state.s)",
+        "while true do state.n = state.n + 1 end", "local x = 'a' while true do x = x .. x end",
+        "state.s = string.find('a.b', '.') .. ('x'):byte(1) .. #message:get('v')"})
+    corpus.push_back(head + body + tail);
+  corpus.push_back("local t = { 1, { 2 } } local n = 0 local function f() n = n + t[2][1] end " +
+                   head + "f()" + tail);
+  Drive(Script, corpus);
+}
+
 TEST(FuzzTest, TwinMessage) {
   Symbols symbols;
   const gemel_argument arguments[] = {
