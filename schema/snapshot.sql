@@ -8,7 +8,8 @@
 -- text or a blob; little-endian. `gemel verify` checks all of it.
 
 -- What each table must hold: how many rows, and the sum of their checksums. `fields` is a JSON array of a
--- model's fields when the table was made: name, type, and whether it has an event time.
+-- model's fields when the table was made: name, type, and whether it has an event time; of a window also
+-- its layout and its size in bytes.
 CREATE TABLE gemel_tables (name TEXT PRIMARY KEY, fields TEXT, row_count INTEGER, checksums INTEGER,
                            gemel_crc INTEGER) WITHOUT ROWID;
 
@@ -54,4 +55,5 @@ CREATE TABLE gemel_webhooks (name TEXT PRIMARY KEY, since INTEGER, gemel_crc INT
 --   gemel_crc INTEGER);
 --
 -- bool, int64 and time are INTEGER (time in microseconds), double is REAL, symbol and text are TEXT; a null
--- of the model is NULL.
+-- of the model is NULL. A window is a BLOB of its bytes, whose meaning its layout names: kept by a model whose
+-- window has the same layout and size, and begun anew by any other.

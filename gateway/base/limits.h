@@ -38,6 +38,8 @@ inline constexpr size_t kItemsMax = 4'096;
 // A field is a bit in per-message masks and a column in SQL.
 inline constexpr size_t kFieldsMax = 256;
 inline constexpr size_t kFieldNameBytesMax = 64;
+// What names the meaning of a window's bytes: shown to people, so short.
+inline constexpr size_t kLayoutBytesMax = 128;
 // A twin's state is copied before every call of its model, to be able to undo the call.
 inline constexpr size_t kStateBytesMax = 16 * 1'024;
 

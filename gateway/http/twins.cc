@@ -84,7 +84,7 @@ void AppendFields(const Sources& sources, uint16_t model, const std::byte* state
   for (const gemel_field& field : sources.world.models[model].model->fields()) {
     if (!wanted(field)) continue;
     AppendName(field.name, out);
-    model::AppendJson(model::ReadValue(field, state), *sources.world.symbols, out);
+    model::AppendFieldJson(field, state, *sources.world.symbols, out);
     out += ',';
   }
 }
@@ -146,7 +146,10 @@ void AppendFieldDescription(const gemel_field& field, std::string& out) {
   add("unit", View(field.unit));
   add("meaning", View(field.meaning));
   add("source", model::SourceName(field.source));
-  if (field.choices_count > 0) {
+  if (field.type == GEMEL_WINDOW) {
+    add("layout", model::LayoutOf(field));
+    fmt::format_to(std::back_inserter(out), "\"bytes\":{}", field.size);
+  } else if (field.choices_count > 0) {
     out += "\"choices\":[";
     for (uint32_t i = 0; i < field.choices_count; ++i) {
       if (i > 0) out += ',';

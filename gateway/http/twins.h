@@ -31,7 +31,8 @@ TwinPage ListTwins(const Sources& sources, uint16_t model, size_t limit, std::st
 // no such twin. Waits for a shard.
 std::optional<std::string> GetTwin(const Sources& sources, uint16_t model, std::string_view id);
 
-// [{"name","meaning","twins","fields":[{"name","type","unit","meaning","source","choices"}]}]
+// [{"name","meaning","twins","fields":[{"name","type","unit","meaning","source","choices"}]}];
+// a window has "layout" and "bytes" in place of "choices".
 std::string ListModels(const Sources& sources);
 
 }  // namespace gemel::http

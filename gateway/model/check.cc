@@ -44,6 +44,8 @@ Layout LayoutOf(const gemel_field& field) {
       return field.choices_count > 0 ? Layout{1, 1} : Layout{4, 4};
     case GEMEL_TEXT:
       return {field.size, 2};
+    case GEMEL_WINDOW:
+      return {field.size, 1};  // any, which only the model knows
     default:
       return {};
   }
@@ -53,7 +55,31 @@ bool IsInside(uint32_t offset, uint32_t size, uint32_t state_size) {
   return size <= state_size && offset <= state_size - size;
 }
 
+bool IsLayout(const char* layout) {
+  if (layout == nullptr) return false;
+  const std::string_view text(layout);
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_<>,.:/+-").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= kLayoutBytesMax && std::ranges::all_of(text, is_allowed);
+}
+
+Status CheckWindow(const gemel_field& field) {
+  if (field.source != GEMEL_FROM_MODEL) {
+    return Invalid(fmt::format("field {}: only the model itself can fill a window", field.name));
+  }
+  if (field.choices == nullptr || field.choices_count != 1 || !IsLayout(field.choices[0])) {
+    return Invalid(
+        fmt::format("field {}: the one choice of a window is its layout, 1 to {} of "
+                    "[A-Za-z0-9_<>,.:/+-]",
+                    field.name, kLayoutBytesMax));
+  }
+  return Status::Ok();
+}
+
 Status CheckChoices(const gemel_field& field) {
+  if (field.type == GEMEL_WINDOW) return CheckWindow(field);
   if (field.choices_count == 0) return Status::Ok();
   if (field.type != GEMEL_SYMBOL || field.source != GEMEL_FROM_MODEL) {
     return Invalid(
@@ -77,7 +103,8 @@ Status CheckPlace(const gemel_field& field, uint32_t state_size) {
     return Invalid(
         fmt::format("field {}: type {} does not exist in this version", field.name, field.type));
   }
-  if (field.size != layout.size || (field.type == GEMEL_TEXT && field.size < 3)) {
+  if (field.size != layout.size || field.size == 0 ||
+      (field.type == GEMEL_TEXT && field.size < 3)) {
     return Invalid(
         fmt::format("field {}: {} bytes; its type takes {}", field.name, field.size, layout.size));
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "gateway/base/assert.h"
 #include "gateway/base/json_text.h"
 #include "gateway/sdk/arguments.hpp"
 
@@ -56,7 +57,7 @@ gemel_value ReadSymbol(const gemel_field& field, const std::byte* at) {
 
 std::string_view TypeName(uint32_t type) {
   constexpr std::string_view kNames[] = {"null", "bool",   "int64", "double",
-                                         "time", "symbol", "text"};
+                                         "time", "symbol", "text",  "window"};
   return type < std::size(kNames) ? kNames[type] : "unknown";
 }
 
@@ -133,6 +134,17 @@ gemel_value ReadValue(const gemel_field& field, const std::byte* state) {
   }
 }
 
+std::span<const std::byte> WindowOf(const gemel_field& field, const std::byte* state) {
+  return {state + field.offset, field.size};
+}
+
+std::string_view LayoutOf(const gemel_field& field) { return field.choices[0]; }
+
+void WriteWindow(const gemel_field& field, std::byte* state, std::span<const std::byte> bytes) {
+  GEMEL_ASSERT(field.type == GEMEL_WINDOW && bytes.size() == field.size);
+  std::memcpy(state + field.offset, bytes.data(), bytes.size());
+}
+
 void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& out) {
   switch (value.type) {
     case GEMEL_BOOL:
@@ -161,6 +173,19 @@ void AppendJson(const gemel_value& value, const Symbols& symbols, std::string& o
     default:
       out += "null";
   }
+}
+
+void AppendFieldJson(const gemel_field& field, const std::byte* state, const Symbols& symbols,
+                     std::string& out) {
+  if (field.type != GEMEL_WINDOW) {
+    AppendJson(ReadValue(field, state), symbols, out);
+    return;
+  }
+  out += "{\"layout\":";
+  AppendJsonText(LayoutOf(field), out);
+  out += ",\"bytes\":";
+  AppendNumber(field.size, out);
+  out += '}';
 }
 
 void AppendJsonObject(const gemel_argument* arguments, size_t count, const Symbols& symbols,

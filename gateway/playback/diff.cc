@@ -1,6 +1,7 @@
 #include "gateway/playback/diff.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <initializer_list>
 #include <map>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/base/hex_text.h"
 #include "gateway/base/quote.h"
 #include "gateway/base/time_text.h"
 #include "gateway/codec/lines.h"
@@ -107,6 +109,28 @@ json Comparable(const json& twin) {
   return kept;
 }
 
+// Where two windows of one layout and size differ; nothing if they are none.
+std::optional<std::string> WhereWindowsDiffer(const json& first, const json& second) {
+  const bool are_windows = first.is_object() && second.is_object() &&
+                           HasTexts(first, {"layout", "bytes"}) &&
+                           HasTexts(second, {"layout", "bytes"});
+  if (!are_windows || first["layout"] != second["layout"]) return std::nullopt;
+  const auto mine = FromHex(first["bytes"].get_ref<const std::string&>());
+  const auto its = FromHex(second["bytes"].get_ref<const std::string&>());
+  if (!mine || !its || mine->size() != its->size()) return std::nullopt;
+  size_t differing = 0;
+  size_t at = mine->size();
+  for (size_t i = mine->size(); i-- > 0;) {
+    if ((*mine)[i] == (*its)[i]) continue;
+    at = i;
+    ++differing;
+  }
+  if (differing == 0) return std::nullopt;
+  return fmt::format("{} of its {} bytes, from byte {} on: {:02x} and {:02x}", differing,
+                     mine->size(), at, std::to_integer<unsigned>((*mine)[at]),
+                     std::to_integer<unsigned>((*its)[at]));
+}
+
 // Where two twins differ first.
 std::string WhereTwinsDiffer(const json& first, const json& second) {
   for (const auto& part : first.items()) {
@@ -121,6 +145,8 @@ std::string WhereTwinsDiffer(const json& first, const json& second) {
       const json mine = part.value().value(item.key(), json());
       const json its = other.value(item.key(), json());
       if (mine != its) {
+        if (const auto where = WhereWindowsDiffer(mine, its))
+          return fmt::format("{}.{} {}", part.key(), item.key(), *where);
         return fmt::format("{}.{} {} and {}", part.key(), item.key(), Shown(mine.dump()),
                            Shown(its.dump()));
       }

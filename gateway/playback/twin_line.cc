@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "gateway/base/hex_text.h"
 #include "gateway/base/json_text.h"
 #include "gateway/base/utf8.h"
 #include "gateway/model/state.h"
@@ -15,11 +16,6 @@ namespace gemel::playback {
 namespace {
 
 int64_t Microseconds(Time time) { return time.time_since_epoch().count(); }
-
-void AppendHex(std::span<const std::byte> bytes, std::string& out) {
-  for (const std::byte byte : bytes)
-    fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned>(byte));
-}
 
 // As model::AppendJson, but nothing is rounded or left out.
 void AppendExactly(const gemel_value& value, const Symbols& symbols, std::string& out) {
@@ -36,6 +32,14 @@ void AppendExactly(const gemel_value& value, const Symbols& symbols, std::string
   }
 }
 
+void AppendWindow(const gemel_field& field, const std::byte* state, std::string& out) {
+  out += "{\"layout\":";
+  AppendJsonText(model::LayoutOf(field), out);
+  out += ",\"bytes\":\"";
+  AppendHex(model::WindowOf(field, state), out);
+  out += "\"}";
+}
+
 void AppendState(const model::Model& model, const std::byte* state, const Symbols& symbols,
                  std::string& out) {
   std::string_view comma;
@@ -44,6 +48,10 @@ void AppendState(const model::Model& model, const std::byte* state, const Symbol
     comma = ",";
     AppendJsonText(field.name, out);
     out += ':';
+    if (field.type == GEMEL_WINDOW) {
+      AppendWindow(field, state, out);
+      continue;
+    }
     AppendExactly(model::ReadValue(field, state), symbols, out);
   }
 }

@@ -14,9 +14,10 @@ namespace gemel::playback {
 //
 // `state` holds every field of the model: symbols as text, times in microseconds, a number that is
 // not finite as text, a negative zero as zero because a saved twin has no other, a text that is no
-// UTF-8 as {"bytes":"ff00"}. `at_us` holds the event times of fields that have one and were
-// reported, `seen_us` the highest by route, `alerts` what gemel_alerts holds (schema/snapshot.sql),
-// `repeats` gemel_repeats in hexadecimal. Two twins are the same exactly if their lines are.
+// UTF-8 as {"bytes":"ff00"}, a window as {"layout":"ring<double,32>/1","bytes":"00…"}. `at_us`
+// holds the event times of fields that have one and were reported, `seen_us` the highest by route,
+// `alerts` what gemel_alerts holds (schema/snapshot.sql), `repeats` gemel_repeats in hexadecimal.
+// Two twins are the same exactly if their lines are.
 void AppendTwinLine(const store::CopiedTwin& twin, const twin::World& world, uint16_t model,
                     std::string& out);
 

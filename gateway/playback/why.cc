@@ -248,7 +248,7 @@ class Story {
   ordered_json ValueOf(const gemel_field& field, const std::vector<std::byte>& state) const {
     if (state.empty()) return nullptr;
     std::string text;
-    model::AppendJson(model::ReadValue(field, state.data()), *world_.symbols, text);
+    model::AppendFieldJson(field, state.data(), *world_.symbols, text);
     return ordered_json::parse(text, nullptr, false);
   }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <bit>
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
 #include <type_traits>
@@ -14,10 +16,36 @@
 //       telemetry(&State::oil_temp_c, "oil_temp_c", "degC", "Oil temperature at the sump."),
 //       profile(&State::limit_c, "limit_c", "degC", "Warn above this."),
 //       computed(&State::hot_s, "hot_s", "s", "Time above the limit, in all."),
+//       window(&State::recent, "recent", "The last readings."),
 //   };
 namespace gemel {
 
+// Whether every byte of a default object belongs to a member that is set: what lies in a window is
+// saved and compared byte by byte, and padding holds anything. No constant, and so an error that
+// names the byte, if it does not; T{} must be a constant expression.
+template <typename T>
+consteval bool HasNoPadding() {
+  unsigned read = 0;  // to read a byte of padding is what is no constant
+  for (const unsigned char byte : std::bit_cast<std::array<unsigned char, sizeof(T)>>(T{}))
+    read |= byte;
+  return read <= 0xFF;
+}
+
+// A class whose objects a state may hold as one opaque field: of the SDK (windows.hpp,
+// sketches.hpp, detectors.hpp) or your own. `kLayout` names kind, types, sizes and version of what
+// the bytes mean, like "ring<double,32>/1": change it whenever old bytes must not be read by the
+// new code. No Symbol inside, whose number means nothing after a restart, and no pointer.
+template <typename W>
+concept WindowType = std::is_class_v<W> && std::is_trivially_copyable_v<W> &&
+    std::is_standard_layout_v<W> && requires {
+  { W::kLayout } -> std::convertible_to<const char*>;
+};
+
 namespace fields_internal {
+
+// The one choice of a window's field.
+template <WindowType W>
+inline constexpr const char* kLayoutOf[] = {W::kLayout};
 
 template <typename S, typename M>
 uint32_t OffsetOf(M S::*member) {
@@ -101,6 +129,24 @@ gemel_field computed(E S::*member, const char* name, const char* const (&choices
           GEMEL_NO_OFFSET,
           kCount,
           choices};
+}
+
+// What the model remembers in a form of its own: a ring, a sketch, a detector. Saved, exported and
+// compared by its bytes; people see its layout and size. It begins anew, as the state's default has
+// it, where what was saved has another layout or size.
+template <typename S, WindowType W>
+gemel_field window(W S::*member, const char* name, const char* meaning) {
+  static_assert(HasNoPadding<W>(), "a window's bytes must all be set: add the padding as a member");
+  return {name,
+          "",
+          meaning,
+          GEMEL_WINDOW,
+          GEMEL_FROM_MODEL,
+          fields_internal::OffsetOf(member),
+          sizeof(W),
+          GEMEL_NO_OFFSET,
+          1,
+          fields_internal::kLayoutOf<W>};
 }
 
 // NOLINTEND(readability-identifier-naming)

@@ -48,7 +48,12 @@ typedef enum gemel_type {
   GEMEL_TIME = 4,   /* int64 microseconds, GEMEL_NO_TIME is null */
   GEMEL_SYMBOL = 5, /* without choices: uint32 number of an interned text, 0 is null.
                        with choices: uint8 index into them */
-  GEMEL_TEXT = 6    /* uint16 length, then capacity bytes; length 0 is null */
+  GEMEL_TEXT = 6,   /* uint16 length, then capacity bytes; length 0 is null */
+  GEMEL_WINDOW = 7  /* of a field only: bytes that only the model understands, without padding,
+                       numbers of symbols or anything else that means nothing in another process.
+                       Set by the model; choices[0], the only one, names their layout, such as
+                       "ring<double,32>/1". Saved while layout and size stay the same; otherwise
+                       it begins anew as `construct` writes it. */
 } gemel_type;
 
 /* Who fills a field in. */
@@ -69,7 +74,8 @@ typedef struct gemel_field {
   uint32_t size;        /* of the value, bytes; GEMEL_TEXT: 2 + capacity */
   uint32_t time_offset; /* of the int64 event time of the value, or GEMEL_NO_OFFSET */
   uint32_t choices_count;
-  const char* const* choices; /* GEMEL_SYMBOL set by a model: all that it may hold */
+  const char* const* choices; /* GEMEL_SYMBOL set by a model: all that it may hold.
+                                 GEMEL_WINDOW: its layout, [A-Za-z0-9_<>,.:/+-]+ */
 } gemel_field;
 
 typedef struct gemel_value {

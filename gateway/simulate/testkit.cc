@@ -345,8 +345,8 @@ std::string TestKitBase::Field(std::string_view id, std::string_view field) cons
   if (!index)
     throw std::out_of_range(fmt::format("model {} has no field {}", impl_->model().name(), field));
   std::string json;
-  model::AppendJson(model::ReadValue(impl_->model().fields()[*index], impl_->Find(id).state()),
-                    impl_->symbols, json);
+  model::AppendFieldJson(impl_->model().fields()[*index], impl_->Find(id).state(), impl_->symbols,
+                         json);
   return json;
 }
 

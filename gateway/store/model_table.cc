@@ -1,6 +1,7 @@
 #include "gateway/store/model_table.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -20,7 +21,8 @@ constexpr const char* kSystemColumns[] = {"gemel_lsn",    "gemel_telemetry_us", 
 constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT",   "TEXT",
                                         "BLOB",    "TEXT",    "INTEGER"};
 static_assert(std::size(kSystemColumns) == std::size(kSystemTypes));
-constexpr const char* kTypeNames[] = {"null", "bool", "int64", "double", "time", "symbol", "text"};
+constexpr const char* kTypeNames[] = {"null", "bool",   "int64", "double",
+                                      "time", "symbol", "text",  "window"};
 
 const char* SqlType(uint32_t type) {
   switch (type) {
@@ -29,6 +31,8 @@ const char* SqlType(uint32_t type) {
     case GEMEL_SYMBOL:
     case GEMEL_TEXT:
       return "TEXT";
+    case GEMEL_WINDOW:
+      return "BLOB";
     default:
       return "INTEGER";
   }
@@ -88,8 +92,14 @@ bool Converts(uint32_t from, uint32_t to) {
 
 std::vector<StoredField> StoredFieldsOf(const model::Model& model) {
   std::vector<StoredField> fields;
-  for (const gemel_field& field : model.fields())
-    fields.push_back({field.name, field.type, field.time_offset != GEMEL_NO_OFFSET});
+  for (const gemel_field& field : model.fields()) {
+    const bool is_window = field.type == GEMEL_WINDOW;
+    fields.push_back({.name = field.name,
+                      .type = field.type,
+                      .is_timed = field.time_offset != GEMEL_NO_OFFSET,
+                      .layout = std::string(is_window ? model::LayoutOf(field) : ""),
+                      .size = is_window ? field.size : 0});
+  }
   return fields;
 }
 
@@ -98,6 +108,9 @@ std::string ToJson(const std::vector<StoredField>& fields) {
   for (const StoredField& field : fields) {
     json.push_back(
         {{"name", field.name}, {"type", kTypeNames[field.type]}, {"timed", field.is_timed}});
+    if (field.type != GEMEL_WINDOW) continue;
+    json.back()["layout"] = field.layout;
+    json.back()["size"] = field.size;
   }
   return json.dump();
 }
@@ -110,9 +123,11 @@ std::optional<std::vector<StoredField>> FieldsFromJson(std::string_view text) {
     for (const auto& from : json) {
       const auto type = std::ranges::find(kTypeNames, from.at("type").get<std::string>());
       if (type == std::end(kTypeNames)) return std::nullopt;
-      fields.push_back({from.at("name").get<std::string>(),
-                        static_cast<uint32_t>(type - std::begin(kTypeNames)),
-                        from.at("timed").get<bool>()});
+      fields.push_back({.name = from.at("name").get<std::string>(),
+                        .type = static_cast<uint32_t>(type - std::begin(kTypeNames)),
+                        .is_timed = from.at("timed").get<bool>(),
+                        .layout = from.value("layout", std::string()),
+                        .size = from.value("size", uint32_t{0})});
     }
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
@@ -166,6 +181,10 @@ uint32_t WriteRow(const CopiedTwin& twin, const model::Model& model, const Symbo
                   RowWriter& writer) {
   writer.Add(twin.id);
   for (const gemel_field& field : model.fields()) {
+    if (field.type == GEMEL_WINDOW) {
+      writer.AddBlob(model::WindowOf(field, twin.state));
+      continue;
+    }
     AddValue(model::ReadValue(field, twin.state), symbols, writer);
     if (field.time_offset == GEMEL_NO_OFFSET) continue;
     const Time at = model::EventTimeOf(field, twin.state);
@@ -213,6 +232,9 @@ Result<RowReader> RowReader::Make(const std::vector<StoredField>& stored, const 
           "give the field another name, or export and import without it",
           target.name(), from.name, kTypeNames[from.type], kTypeNames[field.type]));
     }
+    const bool is_other_window = field.type == GEMEL_WINDOW &&
+                                 (from.layout != model::LayoutOf(field) || from.size != field.size);
+    if (is_other_window) continue;
     const bool is_timed = field.time_offset != GEMEL_NO_OFFSET;
     reader.columns_.push_back({&field, value, is_timed ? time : -1});
   }
@@ -241,6 +263,15 @@ bool RowReader::HasTimers(const CheckedRow& row) const {
 
 Status RowReader::Restore(const Column& column, const CheckedRow& row, std::byte* state) const {
   const gemel_field& field = *column.field;
+  if (field.type == GEMEL_WINDOW) {
+    const std::span<const std::byte> bytes = row.blob(column.value);
+    if (bytes.size() != field.size) {
+      return Damaged(fmt::format("the row {} has {} bytes of the window {}; it was written with {}",
+                                 Quote(IdOf(row)), bytes.size(), field.name, field.size));
+    }
+    model::WriteWindow(field, state, bytes);
+    return Status::Ok();
+  }
   gemel_value value{GEMEL_NULL, 0, {.integer = 0}};
   if (row.type(column.value) != sqlite::Type::kNull) {
     value.type = field.type;

@@ -23,6 +23,8 @@ struct StoredField {
   std::string name;
   uint32_t type = 0;  // gemel_type
   bool is_timed = false;
+  std::string layout;  // of a window, and its bytes
+  uint32_t size = 0;
   friend bool operator==(const StoredField&, const StoredField&) = default;
 };
 std::vector<StoredField> StoredFieldsOf(const model::Model& model);
@@ -44,7 +46,8 @@ uint32_t WriteRow(const CopiedTwin& twin, const model::Model& model, const Symbo
 // Reads rows whose columns are those of `stored` into states of a model whose table may be another
 // one by now. A field that the model has no more is left out; one that is new has its default; one
 // of another type is converted where nothing can be lost: bool to int64 and double, int64 to double
-// and time, time to int64, symbol and text to each other.
+// and time, time to int64, symbol and text to each other. A window of another layout or size has
+// its default: what its bytes meant is known to nobody any more.
 class RowReader {
  public:
   // Invalid, naming the field, where no rule fits. Model, world and symbols outlive the reader.

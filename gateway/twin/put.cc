@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/base/hex_text.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
 #include "gateway/base/time_text.h"
@@ -33,6 +34,19 @@ bool IsInteger(const json& value) {
   return value.is_number_integer() &&
          (!value.is_number_unsigned() ||
           value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
+}
+
+// A window of another layout or size keeps its default, as in the store.
+bool PutWindow(const gemel_field& field, const json& value, std::byte* state) {
+  const auto is_text = [&value](const char* name) {
+    return value.is_object() && value.contains(name) && value[name].is_string();
+  };
+  if (!is_text("layout") || !is_text("bytes")) return false;
+  const auto bytes = FromHex(value["bytes"].get_ref<const std::string&>());
+  if (!bytes) return false;
+  const bool is_same = value["layout"] == model::LayoutOf(field) && bytes->size() == field.size;
+  if (is_same) model::WriteWindow(field, state, *bytes);
+  return true;
 }
 
 // False if the value is none of the field's type.
@@ -70,6 +84,8 @@ bool PutField(const gemel_field& field, const json& value, std::byte* state) {
                         ToValue(std::string_view(value.get_ref<const std::string&>())));
       return true;
     }
+    case GEMEL_WINDOW:
+      return PutWindow(field, value, state);
     default:
       return false;
   }
@@ -125,22 +141,7 @@ std::optional<std::vector<std::byte>> RepeatsOf(const json& line) {
   const auto found = line.find("repeats");
   if (found == line.end()) return std::vector<std::byte>();
   if (!found->is_string()) return std::nullopt;
-  const auto& text = found->get_ref<const std::string&>();
-  if (text.size() % 2 != 0) return std::nullopt;
-  const auto digit = [](char c) -> int {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-  };
-  std::vector<std::byte> bytes;
-  bytes.reserve(text.size() / 2);
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const int high = digit(text[i]);
-    const int low = digit(text[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    bytes.push_back(static_cast<std::byte>(high << 4 | low));
-  }
-  return bytes;
+  return FromHex(found->get_ref<const std::string&>());
 }
 
 // REQUIRES: due_us and every_us are integers

@@ -17,7 +17,8 @@ namespace gemel::twin {
 // A twin as one line of JSON, as `gemel export` writes it (playback/twin_line.h): the payload of a
 // record that puts the twin in the place of what was known of it.
 
-// Fills in a state in its model's default: "state" and "at_us". Symbols are left out, because they
+// Fills in a state in its model's default: "state" and "at_us". A window of another layout or size
+// is left at its default. Symbols are left out, because they
 // must be interned before. What is wrong, naming the field; nothing if all fits.
 std::optional<std::string> PutState(const nlohmann::json& line, const model::Model& model,
                                     std::byte* state);

@@ -124,7 +124,7 @@ TEST(CheckTest, NamesOfFields) {
 
 TEST(CheckTest, TypesAndSources) {
   ExpectSaid("field temp_c: type 0 does not exist", [](Draft& d) { d.fields[0].type = 0; });
-  ExpectSaid("field temp_c: type 7 does not exist", [](Draft& d) { d.fields[0].type = 7; });
+  ExpectSaid("field temp_c: type 8 does not exist", [](Draft& d) { d.fields[0].type = 8; });
   ExpectSaid("field temp_c: source 0 does not exist", [](Draft& d) { d.fields[0].source = 0; });
   ExpectSaid("field temp_c: source 5 does not exist", [](Draft& d) { d.fields[0].source = 5; });
 }
@@ -171,6 +171,59 @@ TEST(CheckTest, Choices) {
              [](Draft& d) { d.fields[3].choices_count = 256; });
   ExpectSaid("field mood: choice 1 must match",
              [](Draft& d) { d.fields[3].choices = kBadChoices; });
+}
+
+// In the place of the field `note`.
+std::function<void(Draft&)> Window(const std::function<void(gemel_field&)>& spoil) {
+  return [spoil](Draft& d) {
+    static constexpr const char* kLayout[] = {"ring<double,32>/1"};
+    d.fields[4] = {"recent",        "", "Seen.", GEMEL_WINDOW, GEMEL_FROM_MODEL, 41, 9,
+                   GEMEL_NO_OFFSET, 1,  kLayout};
+    spoil(d.fields[4]);
+  };
+}
+
+TEST(CheckTest, AWindowMayLieAnywhereAndBeAsLargeAsTheState) {
+  EXPECT_EQ(Said(Window([](gemel_field&) {})), "");
+  EXPECT_EQ(Said([](Draft& d) {
+              Window([](gemel_field& field) { field.size = kStateBytesMax - 41; })(d);
+              d.table.state_size = kStateBytesMax;
+            }),
+            "");
+}
+
+TEST(CheckTest, AWindowHasASizeALayoutAndNobodyButTheModelToFillIt) {
+  ExpectSaid("field recent: 0 bytes", Window([](gemel_field& field) { field.size = 0; }));
+  ExpectSaid("field recent: bytes 41 to 141 lie outside",
+             Window([](gemel_field& field) { field.size = 100; }));
+  ExpectSaid("fields limit_c and recent overlap at byte 39",
+             Window([](gemel_field& field) { field.offset = 39; }));
+  ExpectSaid("field recent: only the model itself can fill a window",
+             Window([](gemel_field& field) { field.source = GEMEL_FROM_PROFILE; }));
+  for (const uint32_t source : {GEMEL_FROM_TELEMETRY, GEMEL_FROM_TOPIC}) {
+    ExpectSaid("only the model itself can fill a window", [source](Draft& d) {
+      Window([source](gemel_field& field) {
+        field.source = source;
+        field.time_offset = 56;
+      })(d);
+      d.table.state_size = 64;
+    });
+  }
+  ExpectSaid("field recent: the one choice of a window is its layout",
+             Window([](gemel_field& field) { field.choices_count = 0; }));
+  ExpectSaid("the one choice of a window is its layout",
+             Window([](gemel_field& field) { field.choices = nullptr; }));
+  ExpectSaid("the one choice of a window is its layout", Window([](gemel_field& field) {
+               field.choices = kChoices;
+               field.choices_count = 2;
+             }));
+  static const std::string long_layout(kLayoutBytesMax + 1, 'a');
+  for (const char* layout : {"", "a b", "a\"b", "caf\u00e9", long_layout.c_str()}) {
+    static const char* its = nullptr;
+    its = layout;
+    ExpectSaid("is its layout, 1 to 128 of [A-Za-z0-9_<>,.:/+-]",
+               Window([](gemel_field& field) { field.choices = &its; }));
+  }
 }
 
 }  // namespace

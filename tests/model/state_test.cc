@@ -16,7 +16,13 @@ namespace {
 enum class Mood : uint8_t { kCold, kWarm };
 constexpr const char* kMoods[] = {"cold", "warm"};
 
+struct Ring {
+  static constexpr const char* kLayout = "ring<int32,3>/1";
+  int32_t values[3] = {1, 2, 3};
+};
+
 struct State {
+  Ring recent;
   bool is_on = false;
   int64_t count = 0;
   double level = 0;
@@ -37,6 +43,7 @@ const Fields<State>& Table() {
       computed(&State::note, "note", "", "Note."),
       computed(&State::mood, "mood", kMoods, "Mood."),
       telemetry(&State::temp_c, "temp_c", "degC", "Inside."),
+      window(&State::recent, "recent", "Seen."),
   };
   return kTable;
 }
@@ -66,6 +73,31 @@ class StateTest : public ::testing::Test {
   Symbols symbols_;
   State state_;
 };
+
+TEST_F(StateTest, AWindowIsBytesToTheGatewayAndASummaryToPeople) {
+  const gemel_field& field = Field("recent");
+  EXPECT_EQ(TypeName(field.type), "window");
+  EXPECT_EQ(LayoutOf(field), "ring<int32,3>/1");
+  Ring other;
+  other.values[1] = -7;
+  WriteWindow(field, bytes(), std::as_bytes(std::span(&other, 1)));
+  EXPECT_EQ(state_.recent.values[1], -7);
+  EXPECT_EQ(state_.recent.values[2], 3);
+  const std::span<const std::byte> read = WindowOf(field, bytes());
+  ASSERT_EQ(read.size(), sizeof other);
+  EXPECT_EQ(std::memcmp(read.data(), &other, sizeof other), 0);
+
+  WriteNull("recent");
+  EXPECT_EQ(state_.recent.values[1], -7) << "a window has no null";
+  EXPECT_EQ(Read("recent"), "null") << "nor a value that a message could hold";
+  std::string shown;
+  AppendFieldJson(field, bytes(), symbols_, shown);
+  EXPECT_EQ(shown, R"({"layout":"ring<int32,3>/1","bytes":12})");
+  shown.clear();
+  state_.count = 5;
+  AppendFieldJson(Field("count"), bytes(), symbols_, shown);
+  EXPECT_EQ(shown, "5");
+}
 
 TEST_F(StateTest, EveryTypeReadsBackWhatWasWritten) {
   Write("is_on", ToValue(true));

@@ -104,6 +104,24 @@ TEST_F(DiffTest, TheSameRunIsTheSame) {
   EXPECT_TRUE(difference.examples.empty());
 }
 
+TEST_F(DiffTest, OneChangedByteOfAWindowIsFoundAndNamed) {
+  const auto with = [](const std::string& bytes, const std::string& layout = "ring<double,64>/1") {
+    json twin = TwinOf("x");
+    twin["state"]["recent"] = {{"layout", layout}, {"bytes", bytes}};
+    return twin;
+  };
+  const std::string bytes(1'024, '0');
+  std::string changed = bytes;
+  changed[801] = '7';
+  EXPECT_TRUE(OfTwins({with(bytes)}, {with(bytes)}).are_same());
+  EXPECT_THAT(
+      OfTwins({with(bytes)}, {with(changed)}).examples,
+      ElementsAre(HasSubstr("state.recent 1 of its 512 bytes, from byte 400 on: 00 and 07")));
+  EXPECT_THAT(OfTwins({with(bytes)}, {with(bytes, "ring<double,64>/2")}).examples,
+              ElementsAre(HasSubstr("state.recent {")));
+  EXPECT_FALSE(OfTwins({with(bytes)}, {with(bytes + "00")}).are_same());
+}
+
 TEST_F(DiffTest, NumbersOfRecordsAndTheirTimesDoNotCount) {
   json twin = TwinOf("x");
   twin["alerts"].push_back(AlertOf(2));

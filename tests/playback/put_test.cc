@@ -148,6 +148,25 @@ TEST_F(PutTest, WhatIsWrongIsRefusedAsAWhole) {
   EXPECT_THAT(effects[0].payload, HasSubstr("it is of type double"));
 }
 
+TEST_F(PutTest, AWindowIsTakenByLayoutAndSizeAndOtherwiseLeftAtItsDefault) {
+  const FoldWorld world;
+  const model::Model& model = world.probes.model();
+  const auto put = [&](const std::string& layout, const std::string& bytes) {
+    twin::Probe::State state;
+    model.Construct(reinterpret_cast<std::byte*>(&state));
+    const json line = {
+        {"state", {{"calls", 3}, {"recent", {{"layout", layout}, {"bytes", bytes}}}}},
+        {"at_us", json::object()}};
+    EXPECT_EQ(twin::PutState(line, model, reinterpret_cast<std::byte*>(&state)), std::nullopt);
+    EXPECT_EQ(state.calls, 3);
+    return state.recent.count;
+  };
+  const std::string bytes = std::string(sizeof(double) * 8, '0') + "0700000000000000";
+  EXPECT_EQ(put("recent<double,4>/1", bytes), 7U);
+  EXPECT_EQ(put("recent<double,4>/2", bytes), 0U);
+  EXPECT_EQ(put("recent<double,4>/1", bytes + "00"), 0U);
+}
+
 TEST_F(PutTest, SaysWhatIsWrong) {
   const FoldWorld world;
   const model::Model& model = world.probes.model();
@@ -169,6 +188,12 @@ TEST_F(PutTest, SaysWhatIsWrong) {
   EXPECT_THAT(wrong(R"({"state":{"kind":4},"at_us":{}})"), HasSubstr("it is of type symbol"));
   EXPECT_THAT(wrong(R"({"state":{},"at_us":{"calls":1}})"), HasSubstr("has no event time"));
   EXPECT_THAT(wrong(R"({"state":{},"at_us":{"a":"x"}})"), HasSubstr("has no event time"));
+  EXPECT_THAT(wrong(R"({"state":{"recent":"00"},"at_us":{}})"), HasSubstr("it is of type window"));
+  EXPECT_THAT(
+      wrong(R"({"state":{"recent":{"layout":"recent<double,4>/1","bytes":"0"}},"at_us":{}})"),
+      HasSubstr("it is of type window"));
+  EXPECT_THAT(wrong(R"({"state":{"recent":{"bytes":"00"}},"at_us":{}})"),
+              HasSubstr("it is of type window"));
   EXPECT_FALSE(twin::RepeatsOf(json::parse(R"({"repeats":"0g"})")).has_value());
   EXPECT_FALSE(twin::RepeatsOf(json::parse(R"({"repeats":"0"})")).has_value());
 }

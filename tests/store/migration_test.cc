@@ -77,6 +77,45 @@ struct Wrong : Versioned<WrongState> {
   }
 };
 
+// A window of three layouts; the state has another default in each version.
+struct SmallWindow {
+  static constexpr const char* kLayout = "ring<int64,2>/1";
+  int64_t values[2] = {1, 1};
+};
+struct OtherWindow {  // of the same size
+  static constexpr const char* kLayout = "ring<int64,2>/2";
+  int64_t values[2] = {2, 2};
+};
+struct LargeWindow {
+  static constexpr const char* kLayout = "ring<int64,2>/1";
+  int64_t values[512] = {3, 3};
+};
+template <typename Window>
+struct WindowState {
+  int64_t kept = 0;
+  Window recent;
+};
+template <typename Window>
+struct Windowed : Versioned<WindowState<Window>> {
+  using State = WindowState<Window>;
+  using Versioned<State>::Versioned;
+  static const Fields<State>& fields() {
+    static const Fields<State> kFields = {computed(&State::kept, "kept", "", "."),
+                                          window(&State::recent, "recent", ".")};
+    return kFields;
+  }
+};
+struct NoMoreState {
+  double recent = 0;
+};
+struct NoMore : Versioned<NoMoreState> {
+  using Versioned::Versioned;
+  static const Fields<State>& fields() {
+    static const Fields<State> kFields = {computed(&State::recent, "recent", "", ".")};
+    return kFields;
+  }
+};
+
 // A store for one version of the model.
 template <typename Version>
 class VersionedSite {
@@ -244,6 +283,66 @@ TEST_F(MigrationTest, ATableOfVersion2HasNoTimersAndGetsRoomForThem) {
     EXPECT_EQ(*database->Integer("SELECT count(*) FROM meter WHERE gemel_timers IS NULL"), 2);
     EXPECT_EQ(*database->Integer("PRAGMA user_version"), 3);
   }
+}
+
+class WindowMigrationTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    VersionedSite<Windowed<SmallWindow>> first(folder_.path(), 1);
+    ASSERT_TRUE(first.Restore().ok());
+    WindowState<SmallWindow>& state = first.Make("m1");
+    state.kept = 5;
+    state.recent.values[0] = INT64_MIN;
+    state.recent.values[1] = 7;
+    ASSERT_TRUE(first.Save().ok());
+  }
+  template <typename Window>
+  WindowState<Window> After(uint64_t epoch) {
+    VersionedSite<Windowed<Window>> site(folder_.path(), epoch);
+    const Status status = site.Restore();
+    EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_TRUE(site.Save().ok());
+    return site.Find("m1");
+  }
+  support::TempDir folder_;
+};
+
+TEST_F(WindowMigrationTest, AWindowOfTheSameLayoutAndSizeComesBackToTheByte) {
+  const auto state = After<SmallWindow>(2);
+  EXPECT_EQ(state.recent.values[0], INT64_MIN);
+  EXPECT_EQ(state.recent.values[1], 7);
+  auto database = sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadOnly);
+  EXPECT_EQ(*database->Integer("SELECT length(recent) FROM meter WHERE typeof(recent) = 'blob'"),
+            16);
+}
+
+TEST_F(WindowMigrationTest, OneOfAnotherLayoutBeginsAnewAndTheOtherFieldsStay) {
+  const auto state = After<OtherWindow>(2);
+  EXPECT_EQ(state.kept, 5);
+  EXPECT_EQ(state.recent.values[0], 2) << "the new model's default";
+  EXPECT_EQ(After<OtherWindow>(3).recent.values[1], 2) << "as saved";
+  EXPECT_EQ(After<SmallWindow>(4).recent.values[1], 1) << "what was lost does not come back";
+}
+
+TEST_F(WindowMigrationTest, OneOfAnotherSizeBeginsAnewToo) {
+  EXPECT_EQ(After<LargeWindow>(2).recent.values[0], 3);
+  EXPECT_EQ(After<LargeWindow>(3).kept, 5);
+}
+
+TEST_F(WindowMigrationTest, AWindowIsTurnedIntoNothingElse) {
+  VersionedSite<NoMore> site(folder_.path(), 2);
+  EXPECT_THAT(site.Restore().message(), testing::HasSubstr("field recent was saved as window and "
+                                                           "is double now"));
+}
+
+TEST_F(WindowMigrationTest, AChangedByteOfAWindowIsDamage) {
+  {
+    auto database =
+        sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadWrite);
+    ASSERT_TRUE(database->Run("UPDATE meter SET recent = zeroblob(15) || x'01'").ok());
+  }
+  VersionedSite<Windowed<SmallWindow>> site(folder_.path(), 2);
+  EXPECT_EQ(site.Restore().code(), Code::kDamaged);
 }
 
 TEST_F(MigrationTest, TheSameTableComesBackAsItWas) {

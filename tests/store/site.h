@@ -15,9 +15,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "gateway/base/hex_text.h"
 #include "gateway/effects/gate.h"
 #include "gateway/journal/journal.h"
 #include "gateway/journal/skipped.h"
+#include "gateway/model/state.h"
 #include "gateway/store/recovery.h"
 #include "gateway/twin/shard_set.h"
 #include "gateway/twin/side_text.h"
@@ -225,11 +227,17 @@ class Site {
     twin::WriteTimers(twin, engine.timers(), engine.world(), timers);
     return timers.empty() ? timers : " timers=" + timers;
   }
+  std::string Value(const gemel_field& field, const twin::Twin& twin) const {
+    if (field.type != GEMEL_WINDOW) return probes.Json(twin.state(), field.name);
+    std::string bytes;
+    AppendHex(model::WindowOf(field, twin.state()), bytes);
+    return bytes;
+  }
   std::string Told(const twin::Twin& twin) const {
     std::string text = fmt::format("{} lsn={:x} at={}", twin.id(), twin.applied_lsn,
                                    twin.last_telemetry.time_since_epoch().count());
     for (const gemel_field& field : probes.model().fields())
-      text += fmt::format(" {}={}", field.name, probes.Json(twin.state(), field.name));
+      text += fmt::format(" {}={}", field.name, Value(field, twin));
     if (twin.side() == nullptr) return text;
     for (const twin::Alert& alert : twin.side()->alerts) {
       text += fmt::format(" alert={}/{}/{}/{}/{}", FormatEffectId('a', alert.id), alert.code,

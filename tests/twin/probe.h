@@ -9,6 +9,14 @@
 
 namespace gemel::twin {
 
+// The last four values of `a`, in bytes that only the model understands.
+struct Recent {
+  static constexpr const char* kLayout = "recent<double,4>/1";
+  double values[4] = {};
+  uint64_t count = 0;
+  void Add(double value) { values[count++ % 4] = value; }
+};
+
 // A model that does what its messages say: `order` holds words, done one after the other.
 struct Probe {
   struct State {
@@ -28,6 +36,7 @@ struct Probe {
     int64_t fired = 0;
     int64_t told = 0;
     Text<30> last_from;
+    Recent recent;
     bool is_ready = false;
   };
   static constexpr const char* kName = "probe";
@@ -50,6 +59,7 @@ struct Probe {
         computed(&State::fired, "fired", "", "Calls of on_timer."),
         computed(&State::told, "told", "", "Sum of the numbers that other twins sent."),
         computed(&State::last_from, "last_from", "", "The last of them."),
+        window(&State::recent, "recent", "The last values of a."),
         computed(&State::is_ready, "is_ready", "", "Whether on_init was called."),
     };
     return kFields;
@@ -65,6 +75,7 @@ struct Probe {
   void on_telemetry(State& state, const Message& message, Context& context) const {
     ++state.calls;
     state.late += message.is_late() ? 1 : 0;
+    if (message.has(state.a)) state.recent.Add(state.a.value());
     std::string_view order = message.find<std::string_view>("order").value_or("");
     while (!order.empty()) {
       const size_t end = order.find(' ');

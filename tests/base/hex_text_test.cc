@@ -1,0 +1,26 @@
+#include "gateway/base/hex_text.h"
+
+#include <gtest/gtest.h>
+
+namespace gemel {
+namespace {
+
+TEST(HexTextTest, EveryByteComesBack) {
+  std::vector<std::byte> bytes;
+  for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<std::byte>(i));
+  std::string text = "x";
+  AppendHex(bytes, text);
+  EXPECT_EQ(text.substr(0, 9), "x00010203");
+  EXPECT_EQ(text.substr(text.size() - 4), "feff");
+  EXPECT_EQ(FromHex(text.substr(1)), bytes);
+  EXPECT_EQ(FromHex(""), std::vector<std::byte>());
+}
+
+TEST(HexTextTest, WhatIsNoSuchTextIsRefused) {
+  for (const char* text : {"0", "000", "0g", "FF", " 0", "0x", "-1"}) {
+    EXPECT_EQ(FromHex(text), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace gemel
