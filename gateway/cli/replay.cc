@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <random>
 #include <string>
@@ -24,6 +25,7 @@
 #include "gateway/cli/arguments.h"
 #include "gateway/cli/replay_offline.h"
 #include "gateway/cli/replay_recording.h"
+#include "gateway/cli/replay_scores.h"
 #include "gateway/cli/verbs.h"
 #include "gateway/mqtt/paho_publisher.h"
 #include "gateway/mqtt/uri.h"
@@ -48,13 +50,23 @@ constexpr const char* kReplayFooter =
     "is\n"
     "run a second time and the difference is shown. Exit code 1 if there is one.\n"
     "\n"
+    "With --scores DIR as well, each FILE is applied from a fresh state, and DIR gets a file of "
+    "the\n"
+    "same path below --root with the columns timestamp and anomaly_score: what the row's twin has "
+    "in\n"
+    "its field of that name after the row, 0 if there is none.\n"
+    "\n"
     "Examples:\n"
     "  gemel replay positions.csv.gz --map conf/replay/capmetro_bus.json "
     "--broker mqtt://127.0.0.1 --sort\n"
-    "  gemel replay friday --offline --model truck=./truck.so";
+    "  gemel replay friday --offline --model truck=./truck.so\n"
+    "  gemel replay --offline --config conf/replay/nab.gateway.json --map conf/replay/nab.json "
+    "nab/data/*/*.csv --root nab/data --scores scores";
 
 struct Arguments {
-  std::string file, map, broker;
+  std::vector<std::string> files;
+  std::string file, map, broker;  // `file` is the only one
+  std::string root, scores;
   std::string speed = "max";
   std::string shuffle;
   std::string client_id;
@@ -68,7 +80,8 @@ struct Arguments {
 
 void AddOptions(CLI::App& app, Arguments& a) {
   app.footer(kReplayFooter);
-  app.add_option("FILE", a.file, "Recorded rows, or a recording")->required();
+  app.add_option("FILE", a.files, "Recorded rows, or a recording; several with --scores")
+      ->required();
   app.add_option("--map", a.map, "Replay map");
   app.add_option("--broker", a.broker, "mqtt://host:port or mqtts://host:port");
   app.add_option("--speed", a.speed,
@@ -89,6 +102,8 @@ void AddOptions(CLI::App& app, Arguments& a) {
       ->check(CLI::Range(1u, kShardsMax))
       ->capture_default_str();
   app.add_option("--out", a.offline.out, "Offline: a folder for twins and effects, for gemel diff");
+  app.add_option("--scores", a.scores, "Offline: a folder for each row's anomaly_score");
+  app.add_option("--root", a.root, "Of --scores: the folder that FILEs lie in; of one, its own");
   app.add_flag("!--no-check", a.offline.is_checked,
                "Offline: don't hold a recording against the twins that the gateway had");
 }
@@ -106,8 +121,45 @@ Result<std::optional<double>> ParseSpeed(std::string_view text) {
       fmt::format("--speed {}: allowed: a number above 0, like 60x, or max", Quote(text)));
 }
 
+// NAME=FILE of --model.
+Status ReadModels(Arguments& a) {
+  for (const std::string& model : a.models) {
+    const size_t equals = model.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == model.size()) {
+      return Invalid(
+          fmt::format("--model {}: allowed: NAME=FILE, like truck=./truck.so", Quote(model)));
+    }
+    a.offline.plugins[model.substr(0, equals)] = model.substr(equals + 1);
+  }
+  return Status::Ok();
+}
+
+// Which options go with --scores, and that several files are for it alone.
+Status CheckScores(Arguments& a) {
+  if (a.scores.empty()) {
+    if (a.files.size() > 1)
+      return Invalid(fmt::format("{} FILEs: only --scores takes several", a.files.size()));
+    if (!a.root.empty()) return Invalid("--root is for --scores");
+    return Status::Ok();
+  }
+  if (!a.is_offline) return Invalid("--scores wants --offline");
+  if (a.map.empty() || a.offline.configuration.empty())
+    return Invalid("--scores is for rows: it wants --map and --config");
+  if (a.is_sorted || !a.offline.out.empty())
+    return Invalid("--scores takes rows as filed and writes nothing else: no --sort, no --out");
+  if (a.root.empty()) {
+    if (a.files.size() > 1)
+      return Invalid("--root is needed: the folder that FILEs lie in, to name scores alike");
+    a.root = std::filesystem::path(a.file).parent_path().string();
+    if (a.root.empty()) a.root = ".";
+  }
+  return Status::Ok();
+}
+
 // Which options go together. Completes those of a replay without a broker.
 Status CheckUsage(Arguments& a) {
+  a.file = a.files.front();
+  GEMEL_TRY(CheckScores(a));
   if (!a.is_offline) {
     const bool is_recording = playback::IsRecording(a.file);
     if (is_recording && !a.map.empty())
@@ -128,15 +180,7 @@ Status CheckUsage(Arguments& a) {
   a.offline.map = a.map;
   a.offline.is_sorted = a.is_sorted;
   a.offline.is_json = a.is_json;
-  for (const std::string& model : a.models) {
-    const size_t equals = model.find('=');
-    if (equals == 0 || equals == std::string::npos || equals + 1 == model.size()) {
-      return Invalid(
-          fmt::format("--model {}: allowed: NAME=FILE, like truck=./truck.so", Quote(model)));
-    }
-    a.offline.plugins[model.substr(0, equals)] = model.substr(equals + 1);
-  }
-  return Status::Ok();
+  return ReadModels(a);
 }
 
 struct Plan {
@@ -276,6 +320,15 @@ int ReplayMain(int argc, const char* const* argv) {
     return Fail(code, ("replay: " + status.message()).c_str());
   };
   if (const Status status = CheckUsage(arguments); !status.ok()) return fail(kUsage, status);
+  if (!arguments.scores.empty()) {
+    return ReplayScores({.files = arguments.files,
+                         .map = arguments.map,
+                         .configuration = arguments.offline.configuration,
+                         .plugins = arguments.offline.plugins,
+                         .root = arguments.root,
+                         .folder = arguments.scores,
+                         .is_json = arguments.is_json});
+  }
   if (arguments.is_offline) return ReplayOffline(arguments.offline);
   const auto plan = MakePlan(arguments);
   if (!plan.ok()) return fail(kUsage, plan.status());

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "gateway/base/assert.h"
 #include "gateway/base/limits.h"
 #include "gateway/effects/gate.h"
 #include "gateway/playback/scratch.h"
@@ -96,6 +97,24 @@ void Fold::AdvanceTo(Time time) {
   if (time <= clock_.Now()) return;
   FireUntil(time - Duration(1));
   clock_.Advance(time - clock_.Now());
+}
+
+std::optional<Fold::Changed> Fold::ApplyLast() {
+  GEMEL_ASSERT(shards_.size() == 1);
+  ApplyAll();
+  twin::Engine& engine = shards_.engine(0);
+  const bool is_new = engine.applied() != std::exchange(told_, engine.applied());
+  std::optional<Changed> changed;
+  // Nobody else asks for dirty twins here, so only those since the last call are.
+  for (uint16_t model = 0; model < world_.models.size(); ++model) {
+    twin::TwinTable& table = engine.table(model);
+    for (size_t slot = table.TakeDirty(0); slot < table.slots(); slot = table.TakeDirty(slot + 1)) {
+      const twin::Twin* const twin = table.At(slot);
+      if (is_new && twin != nullptr && twin->applied_lsn == engine.applied())
+        changed = {.model = model, .twin = twin};
+    }
+  }
+  return changed;
 }
 
 void Fold::FireUntil(Time last) {

@@ -53,7 +53,15 @@ class Fold {
   // due earlier has its turn, each at its own time. At a moment what comes from outside comes
   // first, then timers, then messages between twins, in rounds.
   void AdvanceTo(Time time);
-  // The same for what is due by now, and the end of virtual time: nothing more can be put in.
+  // The twin that the last record was about.
+  struct Changed {
+    uint16_t model = 0;
+    const twin::Twin* twin = nullptr;
+  };
+  // Applies what was put in. Nothing if its last record has changed no twin, or if nothing was put
+  // in since the last call. REQUIRES: between Start and Finish, one shard, no store
+  std::optional<Changed> ApplyLast();
+  // As AdvanceTo for what is due by now, and the end of virtual time: nothing more can be put in.
   void Finish();
 
   // A line for each twin, as AppendTwinLine writes it: by the models' names, then by id.
@@ -80,6 +88,7 @@ class Fold {
   journal::Sequencer sequencer_;
   store::RecoveryProgress progress_;
   std::vector<journal::OwnedRecord> sent_;  // by twins, and not appended yet
+  Lsn told_ = kNoLsn;                       // of the last ApplyLast
 };
 
 }  // namespace gemel::playback

@@ -37,10 +37,11 @@ std::optional<int64_t> StepsToMicroseconds(const codec::Scalar& steps, Duration 
 // What both kinds of file share: the event time and what becomes of a topic.
 class SetBuilder {
  public:
-  explicit SetBuilder(const ReplayMap& map) : map_(map) {}
+  SetBuilder(const ReplayMap& map, TimeTexts time_texts) : map_(map), time_texts_(time_texts) {}
 
-  // `text` is what stands where the map says; empty if there is nothing.
+  // `text` is what stands where the map says; empty if there is nothing. Once a row.
   std::optional<Time> TimeOf(std::string_view text) {
+    if (time_texts_ == TimeTexts::kKept) set_.time_texts.emplace_back(text);
     const auto number = static_cast<int64_t>(set_.rows_total);
     if (!map_.time && map_.time_step) return last_ = Time{*map_.time_step * number};
     if (text.empty()) return last_;
@@ -75,13 +76,17 @@ class SetBuilder {
       ++set_.skipped;
       return;
     }
-    set_.rows.push_back(
-        {.at = at, .due = at, .topic = std::move(*topic), .payload = std::move(payload)});
+    set_.rows.push_back({.at = at,
+                         .due = at,
+                         .topic = std::move(*topic),
+                         .payload = std::move(payload),
+                         .number = set_.rows_total - 1});
   }
   ReplaySet Done() { return std::move(set_); }
 
  private:
   const ReplayMap& map_;
+  const TimeTexts time_texts_;
   ReplaySet set_;
   Time last_ = Time{};
   std::string level_;
@@ -89,8 +94,8 @@ class SetBuilder {
 
 class CsvRows {
  public:
-  CsvRows(const ReplayMap& map, codec::CsvReader reader)
-      : map_(map), reader_(std::move(reader)), builder_(map) {}
+  CsvRows(const ReplayMap& map, codec::CsvReader reader, TimeTexts time_texts)
+      : map_(map), reader_(std::move(reader)), builder_(map, time_texts) {}
 
   Result<ReplaySet> Read() {
     GEMEL_TRY(Bind());
@@ -186,8 +191,8 @@ class CsvRows {
 
 class JsonRows {
  public:
-  JsonRows(const ReplayMap& map, codec::LineReader lines)
-      : map_(map), lines_(std::move(lines)), builder_(map), texts_(map.topic.size()) {
+  JsonRows(const ReplayMap& map, codec::LineReader lines, TimeTexts time_texts)
+      : map_(map), lines_(std::move(lines)), builder_(map, time_texts), texts_(map.topic.size()) {
     for (const Pointer& pointer : map.keep) kept_.Add(pointer.tokens);
     if (!map.keep.empty() && map.time) kept_.Add(map.time->tokens);
   }
@@ -234,17 +239,18 @@ class JsonRows {
 
 }  // namespace
 
-Result<ReplaySet> ReadReplaySet(const std::filesystem::path& path, const ReplayMap& map) {
+Result<ReplaySet> ReadReplaySet(const std::filesystem::path& path, const ReplayMap& map,
+                                TimeTexts time_texts) {
   GEMEL_TRY_LET(const std::optional<char> first, codec::FirstByte(path));
   if (first == '{' && !map.is_for_csv()) {
     GEMEL_TRY_LET(codec::LineReader lines, codec::LineReader::Open(path));
-    return JsonRows(map, std::move(lines)).Read();
+    return JsonRows(map, std::move(lines), time_texts).Read();
   }
   GEMEL_TRY_LET(codec::ByteWindow bytes, codec::ByteWindow::Open(path));
   GEMEL_TRY_LET(codec::CsvReader reader,
                 codec::CsvReader::Open(std::move(bytes), {.separator = map.separator.value_or(','),
                                                           .columns = map.columns}));
-  return CsvRows(map, std::move(reader)).Read();
+  return CsvRows(map, std::move(reader), time_texts).Read();
 }
 
 void OrderRows(const ReplayOrder& order, std::vector<ReplayRow>& rows) {

@@ -19,13 +19,18 @@ struct ReplayRow {
   Time due = kNoTime;
   std::string topic;
   std::string payload;
+  uint64_t number = 0;  // in the file, from 0, with those skipped
 };
 
 struct ReplaySet {
   std::vector<ReplayRow> rows;  // in the order of the file
   uint64_t rows_total = 0;      // with those skipped
   uint64_t skipped = 0;         // nothing to fill their topic with
+  // Of every row of the file, as it stands there; empty unless asked for.
+  std::vector<std::string> time_texts;
 };
+
+enum class TimeTexts : uint8_t { kDropped, kKept };
 
 // Reads a whole set into memory: CSV, or JSON lines (told by the first byte, a brace), plain or
 // gzip.
@@ -38,7 +43,8 @@ struct ReplaySet {
 //
 // Invalid with file and line for a row that can't be read or has an unreadable time, and for a
 // column that the map names and the file has not; else as codec::LineReader.
-Result<ReplaySet> ReadReplaySet(const std::filesystem::path& path, const ReplayMap& map);
+Result<ReplaySet> ReadReplaySet(const std::filesystem::path& path, const ReplayMap& map,
+                                TimeTexts time_texts = TimeTexts::kDropped);
 
 struct ReplayOrder {
   bool is_sorted = false;           // by event time, as it came where that is equal
