@@ -7,6 +7,7 @@
 
 #include "gateway/base/quote.h"
 #include "gateway/ingest/compile_route.h"
+#include "gateway/ingest/intake.h"
 #include "gateway/model/plugin.h"
 #include "gateway/model/profile.h"
 #include "gateway/model/table_file.h"
@@ -91,6 +92,7 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     world.routes.push_back(std::move(compiled.route));
     plans.push_back(std::move(compiled.plan));
   }
+  AddSubscription({ingest::AckTopic(config.root) + "+", 1}, subscriptions);
   Result<route::Router> router = route::Router::Build(templates);
   if (!router.ok()) return Invalid(fmt::format("routes: {}", router.status().message()));
   return Compiled{std::move(world), std::move(plans), std::move(*router), std::move(subscriptions)};
