@@ -8,6 +8,7 @@
 
 #include "gateway/base/quote.h"
 #include "gateway/ingest/compile_route.h"
+#include "gateway/ingest/intake.h"
 #include "gateway/model/plugin.h"
 #include "gateway/model/profile.h"
 #include "gateway/model/table_file.h"
@@ -120,6 +121,7 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     GEMEL_TRY_LET(world.models.emplace_back().model,
                   model::Model::Create(twin::MakeFeedModel(watches), {.name = twin::kFeedModel}));
   }
+  AddSubscription({ingest::AckTopic(config.root) + "+", 1}, subscriptions);
   Result<route::Router> router = route::Router::Build(templates);
   if (!router.ok()) return Invalid(fmt::format("routes: {}", router.status().message()));
   return Compiled{std::move(world), std::move(plans), std::move(*router), std::move(subscriptions)};

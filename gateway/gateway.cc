@@ -51,6 +51,9 @@ constexpr std::chrono::minutes kBasesApartMin{1};
 // How long a stop waits for webhooks, whose alerts are kept for the next start in any case.
 constexpr std::chrono::milliseconds kWebhookPatience{2'000};
 
+// How long a snapshot waits for the history, which has lost changes then if the process is killed.
+constexpr std::chrono::milliseconds kHistoryPatience{10'000};
+
 int64_t Milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
 }
@@ -63,7 +66,7 @@ Gateway::Gateway(config::Config config)
       webhooks_(WebhooksOf(config_), clock_),
       sinks_(outbox_, webhooks_),
       gate_(sinks_),
-      fanout_(gate_, FiltersOf(config_)) {}
+      fanout_(gate_, FiltersOf(config_), effects::Fanout::History::kKept) {}
 
 Gateway::~Gateway() {
   if (shards_) Stop(std::chrono::milliseconds(0));
@@ -115,6 +118,7 @@ Status Gateway::RecoverTwins() {
         epoch_->number()));
   }
   GEMEL_TRY(EnrolWebhooks());
+  GEMEL_TRY(OpenHistory());
   shards_->ListensSince(std::nullopt);
   shards_->Start(*sequencer_);
   const journal::Catalog catalog = store::CatalogOf(compiled_->world);
@@ -234,7 +238,8 @@ store::Store::Sources Gateway::SnapshotSources() {
   return {.sequencer = *sequencer_,
           .journal = *journal_,
           .effects = [this] { return sender_->Unacknowledged(); },
-          .webhook_effects = [this] { return WaitingForWebhooks(); }};
+          .webhook_effects = [this] { return WaitingForWebhooks(); },
+          .before_commit = [this] { static_cast<void>(history_->Flush(kHistoryPatience)); }};
 }
 
 store::Store::WebhookEffects Gateway::WaitingForWebhooks() const {
@@ -328,6 +333,8 @@ void Gateway::MakeParts() {
       effects::SenderOptions{.status_topic = status_topic,
                              .offline_status = kOffline,
                              .models = world.models.size(),
+                             .notices = {.per_twin = config_.alerts.twin_notices_per_minute,
+                                         .per_model = config_.alerts.model_notices_per_minute},
                              .reconnect_min = config_.mqtt.reconnect_min,
                              .reconnect_max = config_.mqtt.reconnect_max,
                              .refresh_status = [this] { PublishStatus(); },
@@ -347,7 +354,8 @@ void Gateway::MakeParts() {
           .lag_max = config_.journal.lag_max,
           .drops_on_overload = config_.overload == config::Overload::kDrop,
           .patience =
-              std::min(std::chrono::milliseconds(config_.mqtt.keepalive) / 4, kIntakePatienceMax)});
+              std::min(std::chrono::milliseconds(config_.mqtt.keepalive) / 4, kIntakePatienceMax),
+          .find_alert = [this](EffectId alert) { return shards_->FindAlert(alert); }});
   receiver_ = mqtt::MakePahoReceiver(ToConnection(config_.mqtt));
 }
 
@@ -363,7 +371,10 @@ Status Gateway::StartHttp() {
       .sender = &sender_->stats(),
       .webhooks = webhooks_.outboxes(),
       .version = kVersion,
-      .why = [this](EffectId alert, size_t records) { return Why(alert, records); }};
+      .why = [this](EffectId alert, size_t records) { return Why(alert, records); },
+      .acknowledge = [this](EffectId alert,
+                            const twin::AckText& ack) { return Acknowledge(alert, ack); },
+      .alert_history = [this](const history::AlertQuery& query) { return AlertHistory(query); }};
   GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host,
                                               .port = config_.http.listen.port,
                                               .hosts = config_.http.hosts},
@@ -375,6 +386,8 @@ http::StorageCounts Gateway::StorageCounts() const {
   http::StorageCounts counts{.lag_bytes = sequencer_->lag()};
   if (!is_started_.load(std::memory_order_acquire)) return counts;
   counts.journal_bytes = journal_->appended_bytes();
+  counts.history_written = history_->written();
+  counts.history_dropped = history_->dropped();
   counts.snapshot_age_seconds = std::chrono::duration<double>(snapshots_->age()).count();
   counts.snapshot_seconds = std::chrono::duration<double>(snapshots_->last_duration()).count();
   counts.snapshots = snapshots_->taken();

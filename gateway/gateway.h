@@ -25,6 +25,8 @@
 #include "gateway/effects/sender.h"
 #include "gateway/effects/sinks.h"
 #include "gateway/effects/webhook_sender.h"
+#include "gateway/history/alert_log.h"
+#include "gateway/history/alert_query.h"
 #include "gateway/http/api.h"
 #include "gateway/http/server.h"
 #include "gateway/ingest/intake.h"
@@ -36,6 +38,7 @@
 #include "gateway/store/recovery.h"
 #include "gateway/store/snapshots.h"
 #include "gateway/store/store.h"
+#include "gateway/twin/acknowledgement.h"
 #include "gateway/twin/shard_set.h"
 
 namespace gemel {
@@ -91,11 +94,15 @@ class Gateway {
   // Why no more messages may come; empty if they may.
   std::string WhyHeld() const;
   Result<std::string> Why(EffectId alert, size_t records);
+  // The alert as it is then, as JSON. NotFound if it is neither active nor waits for this.
+  Result<std::string> Acknowledge(EffectId alert, const twin::AckText& ack);
   bool RecordDone(std::span<const EffectId> effects);
   bool RecordEnded(std::string_view webhook, std::span<const effects::EndedEffect> effects);
   // False if it can't be appended now; ends the process if the disk fails.
   bool AppendNote(journal::Record record);
   Status EnrolWebhooks();
+  Status OpenHistory();
+  Result<std::string> AlertHistory(const history::AlertQuery& query) const;
   void SayDropped() const;
   store::Store::WebhookEffects WaitingForWebhooks() const;
   // What a snapshot is made of.
@@ -110,6 +117,7 @@ class Gateway {
   const SystemClock clock_;
   Symbols symbols_;
   std::optional<Compiled> compiled_;
+  std::unique_ptr<history::AlertLog> history_;
   Parker effects_parker_;
   // In the order of the way back: a model's effects go to the last of them first.
   effects::Outbox outbox_;

@@ -49,7 +49,7 @@ CREATE TABLE gemel_webhooks (name TEXT PRIMARY KEY, since INTEGER, gemel_crc INT
 --   gemel_lsn INTEGER,              -- the last record that the twin has seen
 --   gemel_telemetry_us INTEGER,     -- record time of its last telemetry
 --   gemel_seen TEXT,                -- JSON: the highest event time by route
---   gemel_alerts TEXT,              -- JSON: the active alerts; null if there are none
+--   gemel_alerts TEXT,              -- JSON: the alerts that are active, then those that nobody has acknowledged (cleared_us); null if there are none
 --   gemel_repeats BLOB,             -- by route: the messages that would be repeats
 --   gemel_timers TEXT,              -- JSON: the armed timers by name; null if there are none
 --   gemel_crc INTEGER);

@@ -45,7 +45,8 @@ inline constexpr size_t kStateBytesMax = 16 * 1'024;
 
 // A script is written by a person.
 inline constexpr size_t kScriptBytesMax = 1024 * 1'024;
-// What a call of a script may do, about 10 ms of work, and bytes of one interpreter, tables included.
+// What a call of a script may do, about 10 ms of work, and bytes of one interpreter, tables
+// included.
 inline constexpr uint64_t kScriptInstructionsMax = 1'000'000;
 inline constexpr size_t kScriptMemoryMax = size_t{64} * 1'024 * 1'024;
 
@@ -64,6 +65,11 @@ inline constexpr std::chrono::hours kTimerMax{24 * 3'660};
 inline constexpr uint16_t kMessageDepthMax = 16;
 // Alerts that one twin can have active at a time.
 inline constexpr size_t kAlertsPerTwinMax = 64;
+// And that it remembers, over and not acknowledged: the oldest makes room.
+inline constexpr size_t kClearedAlertsPerTwinMax = 64;
+// Of who acknowledges an alert, and of what they say.
+inline constexpr size_t kAckByBytesMax = 128;
+inline constexpr size_t kAckCommentBytesMax = 1'024;
 inline constexpr size_t kCommandBytesMax = 64 * 1'024;
 inline constexpr size_t kAlertMessageBytesMax = 1'024;
 

@@ -22,6 +22,7 @@ enum class Refusal : uint8_t {
   kOverload,         // dropped by overload: "drop"
   kReplyInvalid,     // a command reply that is not the object of the contract
   kModelCrashed,     // the process ended twice while it was applied
+  kAckInvalid,       // an acknowledgement that is not the object of the contract, or of no alert
   kCount,
 };
 inline constexpr size_t kRefusals = static_cast<size_t>(Refusal::kCount);
@@ -30,7 +31,7 @@ constexpr std::string_view RefusalName(Refusal refusal) {
   constexpr std::string_view kNames[] = {"unroutable",        "topic_invalid",   "id_invalid",
                                          "payload_too_large", "payload_invalid", "field_invalid",
                                          "time_invalid",      "model_failed",    "overload",
-                                         "reply_invalid",     "model_crashed"};
+                                         "reply_invalid",     "model_crashed",   "ack_invalid"};
   static_assert(std::size(kNames) == kRefusals);
   return kNames[static_cast<size_t>(refusal)];
 }

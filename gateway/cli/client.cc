@@ -76,7 +76,13 @@ void AddServerOption(CLI::App& app, std::string& server) {
       ->capture_default_str();
 }
 
-Result<Reply> Client::Get(const std::string& path) const {
+Result<Reply> Client::Get(const std::string& path) const { return Ask(path, nullptr); }
+
+Result<Reply> Client::Post(const std::string& path, const std::string& json) const {
+  return Ask(path, &json);
+}
+
+Result<Reply> Client::Ask(const std::string& path, const std::string* json_body) const {
   struct Global {
     Global() { curl_global_init(CURL_GLOBAL_DEFAULT); }
     ~Global() { curl_global_cleanup(); }
@@ -100,6 +106,15 @@ Result<Reply> Client::Get(const std::string& path) const {
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &received);
   curl_easy_setopt(curl.get(), CURLOPT_HEADERFUNCTION, OnHeader);
   curl_easy_setopt(curl.get(), CURLOPT_HEADERDATA, &received);
+  std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(nullptr, curl_slist_free_all);
+  if (json_body != nullptr) {
+    headers.reset(curl_slist_append(nullptr, "Content-Type: application/json"));
+    // Not asked for first: the answer would be that no expectation can be met.
+    headers.reset(curl_slist_append(headers.release(), "Expect:"));
+    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, json_body->c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(json_body->size()));
+  }
   if (const CURLcode code = curl_easy_perform(curl.get()); code != CURLE_OK) {
     return Unavailable(
         fmt::format("{}: no gateway answers: {}", server_, curl_easy_strerror(code)));

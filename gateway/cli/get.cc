@@ -35,10 +35,10 @@ void PrintFields(std::string_view title, const Json& fields) {
 
 void PrintAlerts(const Json& alerts) {
   if (!alerts.is_array() || alerts.empty()) return;
-  Table table({"  SEVERITY", "CODE", "COUNT", "ID", "MESSAGE"});
+  Table table({"  SEVERITY", "STATUS", "CODE", "COUNT", "ID", "MESSAGE"});
   for (const Json& alert : alerts) {
-    table.Add({"  " + Cell(Member(alert, "severity")), Cell(Member(alert, "code")),
-               Cell(Member(alert, "count")), Cell(Member(alert, "id")),
+    table.Add({"  " + Cell(Member(alert, "severity")), Cell(Member(alert, "status")),
+               Cell(Member(alert, "code")), Cell(Member(alert, "count")), Cell(Member(alert, "id")),
                Cell(Member(alert, "message"))});
   }
   fmt::print("alerts\n{}", table.Text(0));

@@ -1,5 +1,6 @@
 #include "gateway/cli/verbs.h"
 
+#include "gateway/cli/alerts.h"
 #include "gateway/cli/check.h"
 #include "gateway/cli/diff.h"
 #include "gateway/cli/export.h"
@@ -24,6 +25,7 @@ std::span<const Verb> Verbs() {
       {"models", "lists the models of a running gateway", ModelsMain},
       {"list", "lists the twins of a model", ListMain},
       {"get", "shows one twin", GetMain},
+      {"alerts", "lists and acknowledges alerts", AlertsMain},
       {"record", "records what a gateway takes in", RecordMain},
       {"replay", "publishes recorded data to a broker, or folds it again without one", ReplayMain},
       {"diff", "says whether two replays came to the same", DiffMain},

@@ -166,6 +166,23 @@ struct Store {
   friend bool operator==(const Store&, const Store&) = default;
 };
 
+// What has become of alerts, in a database of its own.
+struct History {
+  std::filesystem::path path = "/var/lib/gemel/gemel.history.db";  // beside the store's
+  std::chrono::milliseconds keep = std::chrono::hours(24 * 90);
+  uint64_t size = uint64_t{1} << 30;  // bytes
+
+  friend bool operator==(const History&, const History&) = default;
+};
+
+// How many notices of alerts the broker gets in a minute; 0: any number.
+struct Alerts {
+  uint32_t twin_notices_per_minute = 0;
+  uint32_t model_notices_per_minute = 0;
+
+  friend bool operator==(const Alerts&, const Alerts&) = default;
+};
+
 struct Http {
   Endpoint listen{.host = "127.0.0.1", .port = 8080};  // port 0: the system chooses
   std::vector<std::string> hosts;  // names or addresses; IPv6 without its brackets
@@ -206,6 +223,8 @@ struct Config {
   std::vector<Webhook> webhooks;
   Journal journal;
   Store store;
+  History history;
+  Alerts alerts;
   Http http;
   Limits limits;
   Log log;

@@ -328,6 +328,16 @@ Result<Config> Read(const json& document, const path& base_dir, const Origin& or
   const Section store = root.Sub("store");
   config.store = {.path = store.File("path", base.store.path),
                   .snapshot_every = store.Duration("snapshot_every", base.store.snapshot_every)};
+  const Section history = root.Sub("history");
+  path beside = config.store.path;
+  config.history = {.path = history.File("path", beside.replace_extension(".history.db")),
+                    .keep = history.Duration("keep", base.history.keep),
+                    .size = history.Size("size", base.history.size)};
+  const Section alerts = root.Sub("alerts");
+  config.alerts = {.twin_notices_per_minute = alerts.Number("twin_notices_per_minute",
+                                                            base.alerts.twin_notices_per_minute),
+                   .model_notices_per_minute = alerts.Number("model_notices_per_minute",
+                                                             base.alerts.model_notices_per_minute)};
   GEMEL_TRY_LET(config.http, ReadHttp(root.Sub("http"), origin));
   const Section limits = root.Sub("limits");
   config.limits = {

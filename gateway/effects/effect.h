@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,17 @@
 namespace gemel::effects {
 
 enum class EffectKind : uint8_t { kCommand, kAlert, kDeadLetter };
+
+// What a message says has become of an alert.
+enum class AlertChange : uint8_t { kNone, kRaised, kSeverity, kAcknowledged, kCleared };
+
+constexpr std::string_view AlertChangeName(AlertChange change) {
+  constexpr std::string_view kNames[] = {"", "raised", "severity", "acknowledged", "cleared"};
+  return kNames[static_cast<size_t>(change)];
+}
+
+// Stands in Effect::webhook for the history, which is no webhook and can't be called like one.
+inline constexpr std::string_view kHistorySink = "/history";
 
 // A gemel_severity in a set of them.
 constexpr uint8_t SeverityBit(uint32_t severity) { return static_cast<uint8_t>(1U << severity); }
@@ -25,6 +37,7 @@ struct Effect {
   // Of a message that says something of an alert: which severities the alert has had so far, see
   // SeverityBit; 0 in all other messages.
   uint8_t severities = 0;
+  AlertChange change = AlertChange::kNone;  // of the same alert
   uint64_t key_hash = 0;   // of the twin that it is of, whose effects leave in order
   Time decided = kNoTime;  // record time
   // From when it was decided: not delivered after that. Zero: it never expires.
@@ -32,7 +45,7 @@ struct Effect {
   std::string_view twin;  // its id, for who looks on; an OwnedEffect does not have it
   std::string_view topic;
   std::string_view payload;
-  // Which sink it is for: the webhook of this name; empty: the broker.
+  // Which sink it is for: the webhook of this name, or kHistorySink; empty: the broker.
   std::string_view webhook;
 };
 

@@ -18,8 +18,9 @@ struct Head {
   bool has_more;
   uint8_t reserved;
   int64_t decided_us;
+  uint64_t key_hash;
 };
-static_assert(sizeof(Head) == 40);
+static_assert(sizeof(Head) == 48);
 
 // Dead letters may fill this share of the bound; a flood of bad messages must not hold good ones
 // up.
@@ -49,7 +50,8 @@ void Outbox::Append(const Effect& effect) {
                   effect.is_retained,
                   effect.has_more,
                   0,
-                  effect.decided.time_since_epoch().count()};
+                  effect.decided.time_since_epoch().count(),
+                  effect.key_hash};
   bytes_.fetch_add(size, std::memory_order_relaxed);
   effects_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
@@ -109,6 +111,7 @@ bool BatchReader::Next(Effect& effect, size_t& bytes) {
   effect.has_more = head.has_more;
   effect.decided = Time{Duration{head.decided_us}};
   effect.lifetime = Duration{head.lifetime_us};
+  effect.key_hash = head.key_hash;
   effect.topic = {from + sizeof head, head.topic_size};
   effect.payload = {from + sizeof head + head.topic_size, head.payload_size};
   bytes = sizeof head + head.topic_size + head.payload_size;

@@ -76,6 +76,13 @@ void WriteAlert(const AlertText& alert, std::string& out) {
                  Milliseconds(alert.time), Milliseconds(alert.first), Milliseconds(alert.last),
                  alert.count);
   out += alert.properties;
+  if (alert.acked != kNoTime) {
+    out += ",\"acked_by\":";
+    AppendJsonText(alert.acked_by, out);
+    out += ",\"comment\":";
+    AppendJsonText(alert.comment, out);
+    fmt::format_to(std::back_inserter(out), R"(,"acked_ms":{})", Milliseconds(alert.acked));
+  }
   out += '}';
 }
 

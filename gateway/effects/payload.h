@@ -40,6 +40,10 @@ struct AlertText {
   Time last;   // raised again
   int64_t count = 1;
   std::string_view properties;
+  // If it is acknowledged.
+  std::string_view acked_by = {};
+  std::string_view comment = {};
+  Time acked = kNoTime;
 };
 void WriteAlert(const AlertText& alert, std::string& out);
 

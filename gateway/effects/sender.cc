@@ -18,6 +18,8 @@ constexpr milliseconds kCollectEvery{20};
 // is not reported when the process ends goes again, under its id.
 constexpr size_t kReportMax = 1'024;
 constexpr milliseconds kReportEvery{20};
+// How often notices that wait for a rate are looked at.
+constexpr milliseconds kReleaseEvery{100};
 constexpr milliseconds kStatusPatience{1'000};
 constexpr std::chrono::seconds kRefreshEvery{5};
 constexpr std::chrono::minutes kSayDroppedEvery{1};
@@ -36,6 +38,7 @@ Sender::Sender(Outbox& outbox, Parker& woken, mqtt::Publisher& publisher, const 
       publisher_(publisher),
       clock_(clock),
       options_(std::move(options)),
+      limit_(options_.notices, options_.models),
       backoff_(options_.reconnect_min, options_.reconnect_max) {
   // Counters don't move, so the vector is made at its size.
   stats_.commands = std::vector<SenderStats::Commands>(options_.models);
@@ -77,7 +80,7 @@ void Sender::Run() {
       Rest();
       continue;
     }
-    if (flights_.empty() && outbox_.is_empty()) {
+    if (flights_.empty() && held_.empty() && outbox_.is_empty()) {
       is_drained_.store(true);
       break;
     }
@@ -92,6 +95,7 @@ void Sender::Run() {
 void Sender::RunOnce() {
   std::unique_lock lock(flights_mutex_);
   TakeBatch();
+  ReleaseHeld();
   DropOldest();
   if (is_connected_) Send();  // first: devices wait for it
   CollectAcknowledgements(milliseconds(0));
@@ -122,18 +126,22 @@ std::vector<OwnedEffect> Sender::Unacknowledged() {
     if (effect.kind != EffectKind::kDeadLetter) effects.emplace_back(effect);
   };
   const std::lock_guard lock(flights_mutex_);  // so that nothing moves from the outbox to here
-  for (const Flight& flight : flights_) {
-    if (flight.is_done) continue;
+  const auto add_flight = [&add](const Flight& flight) {
     add({.id = flight.id,
          .kind = flight.kind,
          .model = flight.model,
          .is_retained = flight.message.is_retained,
          .has_more = flight.has_more,
+         .key_hash = flight.key_hash,
          .decided = flight.decided,
          .lifetime = flight.lifetime,
          .topic = flight.message.topic,
          .payload = flight.message.payload});
+  };
+  for (const Flight& flight : flights_) {
+    if (!flight.is_done) add_flight(flight);
   }
+  for (const auto& held : held_) add_flight(held.second);
   const std::vector<std::byte> waiting = outbox_.Waiting();
   BatchReader reader(waiting);
   Effect effect;
@@ -191,19 +199,77 @@ void Sender::TakeBatch() {
   while (reader.Next(effect, bytes)) {
     std::optional<std::chrono::nanoseconds> deadline;
     if (effect.lifetime > Duration::zero()) deadline = now + effect.lifetime;
-    flights_.push_back({.message = {.topic = std::string(effect.topic),
-                                    .payload = std::string(effect.payload),
-                                    .qos = 1,
-                                    .is_retained = effect.is_retained,
-                                    .expiry = {}},
-                        .deadline = deadline,
-                        .kind = effect.kind,
-                        .model = effect.model,
-                        .id = effect.id,
-                        .has_more = effect.has_more,
-                        .decided = effect.decided,
-                        .lifetime = effect.lifetime,
-                        .bytes = bytes});
+    Admit({.message = {.topic = std::string(effect.topic),
+                       .payload = std::string(effect.payload),
+                       .qos = 1,
+                       .is_retained = effect.is_retained,
+                       .expiry = {}},
+           .deadline = deadline,
+           .kind = effect.kind,
+           .model = effect.model,
+           .key_hash = effect.key_hash,
+           .id = effect.id,
+           .has_more = effect.has_more,
+           .decided = effect.decided,
+           .lifetime = effect.lifetime,
+           .bytes = bytes},
+          now);
+  }
+}
+
+void Sender::Admit(Flight flight, std::chrono::nanoseconds now) {
+  if (flight.kind != EffectKind::kAlert || !limit_.is_on()) {
+    flights_.push_back(std::move(flight));
+    return;
+  }
+  const auto waits = held_numbers_.find(flight.message.topic);
+  if (flight.message.payload.empty()) {
+    if (waits != held_numbers_.end()) {
+      LeaveOut(held_.at(waits->second));
+      held_.erase(waits->second);
+      held_numbers_.erase(waits);
+    }
+    flights_.push_back(std::move(flight));
+    return;
+  }
+  if (waits != held_numbers_.end()) {
+    if (!flight.message.is_retained) return LeaveOut(flight);
+    LeaveOut(held_.at(waits->second));
+    held_.at(waits->second) = std::move(flight);
+    return;
+  }
+  if (limit_.Take(flight.model, flight.key_hash, now)) {
+    flights_.push_back(std::move(flight));
+  } else if (flight.message.is_retained) {
+    held_numbers_.emplace(flight.message.topic, ++next_held_);
+    held_.emplace(next_held_, std::move(flight));
+  } else {
+    LeaveOut(flight);
+  }
+}
+
+void Sender::LeaveOut(const Flight& flight) {
+  stats_.notices_limited.Add();
+  outbox_.Forget(flight.bytes);
+  NoteDone(flight);
+}
+
+void Sender::ReleaseHeld() {
+  if (held_.empty()) return;
+  // What waits at the end is the newest of its topic, and nothing comes behind it any more.
+  const bool is_last = is_stopping_.load(std::memory_order_seq_cst);
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_release_ && !is_last) return;
+  next_release_ = now + kReleaseEvery;
+  for (auto next = held_.begin(); next != held_.end();) {
+    Flight& flight = next->second;
+    if (!is_last && !limit_.Take(flight.model, flight.key_hash, clock_.Steady())) {
+      ++next;
+      continue;
+    }
+    held_numbers_.erase(flight.message.topic);
+    flights_.push_back(std::move(flight));
+    next = held_.erase(next);
   }
 }
 
@@ -323,15 +389,17 @@ void Sender::ForgetFinished() {
 }
 
 void Sender::ForgetFirst() {
-  const Flight& flight = flights_.front();
-  const bool is_reported =
-      options_.on_done && flight.kind != EffectKind::kDeadLetter && !flight.has_more;
-  if (is_reported) {
-    if (done_.empty()) done_since_ = std::chrono::steady_clock::now();
-    done_.push_back(flight.id);
-  }
+  NoteDone(flights_.front());
   flights_.pop_front();
   if (waiting_from_ > 0) --waiting_from_;
+}
+
+void Sender::NoteDone(const Flight& flight) {
+  const bool is_reported =
+      options_.on_done && flight.kind != EffectKind::kDeadLetter && !flight.has_more;
+  if (!is_reported) return;
+  if (done_.empty()) done_since_ = std::chrono::steady_clock::now();
+  done_.push_back(flight.id);
 }
 
 void Sender::ReportDone(bool is_last) {
@@ -361,6 +429,7 @@ void Sender::Rest() {
   } else {
     timeout = std::chrono::seconds(1);  // to notice a lost connection
   }
+  if (!held_.empty() && timeout && *timeout > kReleaseEvery) timeout = kReleaseEvery;
   woken_.Announce();
   const bool has_news = is_connected_ && (!outbox_.is_empty() || has_new_status_.load());
   if (has_news || is_stopping_.load(std::memory_order_seq_cst)) {

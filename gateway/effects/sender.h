@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/parker.h"
 #include "gateway/base/stats.h"
+#include "gateway/effects/notice_limit.h"
 #include "gateway/effects/outbox.h"
 #include "gateway/mqtt/backoff.h"
 #include "gateway/mqtt/client.h"
@@ -29,6 +31,8 @@ struct SenderStats {
   };
   Counter refused;     // which the broker acknowledged with a failure: not authorized, over a quota
   Counter unsendable;  // which the broker can never take: too large, or a topic that is none
+  Counter
+      notices_limited;  // of alerts, that a newer one replaced or that said the end, over a rate
   std::vector<Commands> commands;
 };
 
@@ -36,6 +40,7 @@ struct SenderOptions {
   std::string status_topic;    // gemel/status
   std::string offline_status;  // what the broker keeps once we have gone
   size_t models = 0;
+  NoticeRates notices = {};
   std::chrono::milliseconds reconnect_min{100};
   std::chrono::milliseconds reconnect_max{10'000};
   // Called by the effects thread every now and then: to set a status that has changed.
@@ -48,6 +53,11 @@ struct SenderOptions {
 // The effects thread: takes effects from the outbox in order and keeps each until the broker has
 // acknowledged it, so that a lost connection delays effects and loses none. After a reconnect what
 // was in flight is sent again, in order, before anything new.
+//
+// Over the rates of notices an alert's retained message waits, and the newest of a topic takes the
+// place of the one before; what empties a topic goes at once and takes what waits for it along; and
+// the message that says the end is left out. So the rate bounds what people are told, and what is
+// retained ends up true.
 class Sender {
  public:
   // `woken` is the parker that the outbox wakes. Everything outlives the sender.
@@ -79,6 +89,7 @@ class Sender {
     std::optional<std::chrono::nanoseconds> deadline;  // of steady time
     EffectKind kind = EffectKind::kCommand;
     uint16_t model = 0;
+    uint64_t key_hash = 0;
     EffectId id;
     bool has_more = false;
     Time decided = kNoTime;
@@ -95,6 +106,12 @@ class Sender {
   void Send();
   bool SendStatus();
   void TakeBatch();
+  // Puts it into its place among flights_, or among those that wait for the rate, or nowhere.
+  void Admit(Flight flight, std::chrono::nanoseconds now);
+  // Those that the rate allows by now.
+  void ReleaseHeld();
+  // Done with, and never to be sent.
+  void LeaveOut(const Flight& flight);
   // At the bound, if it is to be so.
   void DropOldest();
   void SayDropped();
@@ -108,6 +125,7 @@ class Sender {
   void Finish(Flight& flight);
   void ForgetFinished();
   void ForgetFirst();
+  void NoteDone(const Flight& flight);
   void ReportDone(bool is_last);
   void Rest();
   void SayGoodbye();
@@ -131,7 +149,12 @@ class Sender {
   // acknowledged: rare, and never while it waits for something else.
   std::mutex flights_mutex_;
   std::deque<Flight> flights_;
+  std::map<uint64_t, Flight> held_;               // by number, that of the oldest of the topic
+  std::map<std::string, uint64_t> held_numbers_;  // by topic
   // Effects thread only.
+  NoticeLimit limit_;
+  uint64_t next_held_ = 0;
+  std::chrono::steady_clock::time_point next_release_{};
   size_t waiting_from_ = 0;  // index of the first flight that is not on its way
   std::vector<std::byte> batch_;
   std::vector<mqtt::Publisher::Token> tokens_;

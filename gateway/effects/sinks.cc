@@ -13,6 +13,11 @@ void Sinks::Append(const Effect& effect) {
     broker_.Append(effect);
     return;
   }
+  if (effect.webhook == kHistorySink) {
+    if (history_ != nullptr)
+      history_->Append(effect.id, AlertChangeName(effect.change), effect.payload);
+    return;
+  }
   WebhookOutbox* const outbox = webhooks_.Find(effect.webhook);
   const auto since = since_.find(effect.webhook);
   if (outbox == nullptr || (since != since_.end() && effect.id.lsn < since->second)) {

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "gateway/base/json_text.h"
+#include "gateway/base/quantity.h"
 #include "gateway/base/quote.h"
+#include "gateway/http/alerts.h"
 #include "gateway/http/metrics.h"
 #include "gateway/http/target.h"
 #include "gateway/http/twins.h"
@@ -24,7 +26,10 @@ constexpr std::string_view kWelcome = R"(<!DOCTYPE html>
 <li><a href="/api/v1/models">/api/v1/models</a>: the models and their fields</li>
 <li>/api/v1/twins/{model}?limit=N&amp;after=ID: the twins of a model, by id</li>
 <li>/api/v1/twins/{model}/{id}: one twin</li>
+<li><a href="/api/v1/alerts">/api/v1/alerts</a>?model=&amp;severity=&amp;status=: alerts that are active or not acknowledged</li>
+<li><a href="/api/v1/alerts/history">/api/v1/alerts/history</a>?twin=MODEL/ID&amp;since=1h: what has become of alerts</li>
 <li>/api/v1/alerts/{id}/why: what led to an alert</li>
+<li>POST /api/v1/alerts/{id}/ack {"by":…,"comment":…}: acknowledges an alert</li>
 <li><a href="/metrics">/metrics</a>: counters, for Prometheus</li>
 <li><a href="/healthz">/healthz</a>: whether the process works</li>
 <li><a href="/readyz">/readyz</a>: whether messages flow</li>
@@ -110,10 +115,94 @@ Response Twin(const Sources& sources, const Request& request) {
   return Json(*std::move(twin));
 }
 
+bool IsJsonType(std::string_view type) {
+  constexpr std::string_view kJson = "application/json";
+  return type.starts_with(kJson) && (type.size() == kJson.size() || type[kJson.size()] == ';');
+}
+
+Response NoAlertId(std::string_view text) {
+  return Problem(400, fmt::format("{} is no alert's id, like a-1a2b-0", Quote(text)));
+}
+
+Response Alerts(const Sources& sources, const Request& request) {
+  AlertFilter filter;
+  for (const auto& [parameter, value] : request.query) {
+    if (parameter == "limit") continue;
+    if (parameter == "model") {
+      filter.model = FindModel(sources, value);
+      if (!filter.model) return NoModel(value);
+    } else if (parameter == "severity") {
+      filter.severity = ParseSeverity(value);
+      if (!filter.severity)
+        return Problem(400, fmt::format("severity={} is none of critical, major, minor, warning, "
+                                        "info",
+                                        Quote(value)));
+    } else if (parameter == "status") {
+      filter.status = ParseAlertStatus(value);
+      if (!filter.status)
+        return Problem(400, fmt::format("status={} is none of active_unacked, active_acked, "
+                                        "cleared_unacked",
+                                        Quote(value)));
+    } else {
+      return Problem(
+          400, fmt::format("no parameter {}; model, severity, status and limit", Quote(parameter)));
+    }
+  }
+  const auto limit = ReadCount(request, "limit", kListLimitDefault, kListLimitMax);
+  if (!limit) return NoCount(request, "limit", kListLimitMax);
+  return Json(ListAlerts(sources, filter, *limit));
+}
+
+Response AlertHistory(const Sources& sources, const Request& request) {
+  history::AlertQuery query;
+  for (const auto& [parameter, value] : request.query) {
+    if (parameter == "limit") continue;
+    if (parameter == "twin") {
+      const size_t slash = value.find('/');
+      query.model = value.substr(0, slash);
+      if (!FindModel(sources, query.model)) return NoModel(query.model);
+      if (slash != std::string::npos) query.twin = value.substr(slash + 1);
+    } else if (parameter == "id") {
+      if (!ParseEffectId('a', value)) return NoAlertId(value);
+      query.id = value;
+    } else if (parameter == "since") {
+      const auto since = ParseDuration(value);
+      if (!since.ok()) return Problem(400, "since: " + since.status().message());
+      query.from_ms = std::chrono::floor<std::chrono::milliseconds>(sources.now() - *since)
+                          .time_since_epoch()
+                          .count();
+    } else {
+      return Problem(400,
+                     fmt::format("no parameter {}; twin, id, since and limit", Quote(parameter)));
+    }
+  }
+  const auto limit = ReadCount(request, "limit", kListLimitDefault, kListLimitMax);
+  if (!limit) return NoCount(request, "limit", kListLimitMax);
+  query.limit = *limit;
+  if (!sources.alert_history) return Problem(404, "this gateway keeps no history");
+  Result<std::string> rows = sources.alert_history(query);
+  return rows.ok() ? Json(*std::move(rows)) : Problem(503, rows.status().message());
+}
+
+Response AckAlert(const Sources& sources, const Request& request) {
+  // A page of another site may post text to us, but not this type without asking first.
+  if (!IsJsonType(request.content_type))
+    return Problem(415, fmt::format("Content-Type {}; application/json is needed",
+                                    Quote(request.content_type)));
+  const auto alert = ParseEffectId('a', request.path[3]);
+  if (!alert) return NoAlertId(request.path[3]);
+  const auto ack = twin::ReadAckText(request.body);
+  if (!ack.ok()) return Problem(400, ack.status().message());
+  if (!sources.acknowledge) return Problem(404, "this gateway takes no acknowledgements");
+  Result<std::string> answer = sources.acknowledge(*alert, *ack);
+  if (answer.ok()) return Json(*std::move(answer));
+  return Problem(answer.status().code() == Code::kNotFound ? 404 : 503, answer.status().message());
+}
+
 Response WhyAlert(const Sources& sources, const Request& request) {
   const std::string& text = request.path[3];
   const auto alert = ParseEffectId('a', text);
-  if (!alert) return Problem(400, fmt::format("{} is no alert's id, like a-1a2b-0", Quote(text)));
+  if (!alert) return NoAlertId(text);
   const auto records = ReadCount(request, "records", kWhyRecordsDefault, kWhyRecordsMax);
   if (!records) return NoCount(request, "records", kWhyRecordsMax);
   if (!sources.why) return Problem(404, "this gateway keeps no journal");
@@ -147,7 +236,11 @@ std::vector<Resource> MakeApi(Sources sources) {
      [](const Sources& it, const Request&) { return Json(ListModels(it)); });
   at("/api/v1/twins/{}", Runs::kOnWorker, Twins);
   at("/api/v1/twins/{}/{}", Runs::kOnWorker, Twin);
+  at("/api/v1/alerts", Runs::kOnWorker, Alerts);
+  at("/api/v1/alerts/history", Runs::kOnWorker, AlertHistory);
   at("/api/v1/alerts/{}/why", Runs::kOnWorker, WhyAlert);
+  at("/api/v1/alerts/{}/ack", Runs::kOnWorker, AckAlert);
+  api.back().answers = Answers::kPost;
   return api;
 }
 

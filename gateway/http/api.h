@@ -13,8 +13,10 @@
 #include "gateway/base/status.h"
 #include "gateway/effects/outbox.h"
 #include "gateway/effects/sender.h"
+#include "gateway/history/alert_query.h"
 #include "gateway/http/resources.h"
 #include "gateway/sdk/types.hpp"
+#include "gateway/twin/acknowledgement.h"
 #include "gateway/twin/shard_set.h"
 #include "gateway/twin/world.h"
 
@@ -45,6 +47,8 @@ struct StorageCounts {
   uint64_t snapshots = 0;
   uint64_t twins_saved = 0;
   bool has_failed = false;  // the last snapshot
+  uint64_t history_written = 0;
+  uint64_t history_dropped = 0;
 };
 
 // What the API looks at. References and pointers outlive the server; functions are called by any
@@ -64,6 +68,11 @@ struct Sources {
   // The story of an alert, as JSON, with so many of the messages before it. Reads the journal, so
   // it may take seconds; empty: there is none.
   std::function<Result<std::string>(EffectId alert, size_t records)> why;
+  // Records that somebody has acknowledged an alert; the alert as it is then. Waits for a shard;
+  // empty: nobody can.
+  std::function<Result<std::string>(EffectId alert, const twin::AckText& ack)> acknowledge = {};
+  // What has become of alerts, as JSON. Waits for the disk; empty: none is kept.
+  std::function<Result<std::string>(const history::AlertQuery& query)> alert_history = {};
 };
 
 // All that answers over HTTP.

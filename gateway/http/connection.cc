@@ -36,10 +36,18 @@ Response Run(const Resource& resource, const Request& request) {
   }
 }
 
-Response NotAllowed(std::string_view method) {
+bool IsAllowed(std::string_view method, const Resource* resource) {
+  const bool is_read = method == "GET" || method == "HEAD";
+  if (resource == nullptr) return is_read || method == "POST";
+  return resource->answers == Answers::kGet ? is_read : method == "POST";
+}
+
+Response NotAllowed(std::string_view method, const Resource* resource) {
+  const std::string_view allowed =
+      AllowedMethods(resource == nullptr ? Answers::kGet : resource->answers);
   Response response =
-      Problem(405, fmt::format("{} is not allowed here; {} are", Quote(method), kAllowedMethods));
-  response.headers.emplace_back("Allow", kAllowedMethods);
+      Problem(405, fmt::format("{} is not allowed here; allowed: {}", Quote(method), allowed));
+  response.headers.emplace_back("Allow", allowed);
   return response;
 }
 
@@ -167,8 +175,9 @@ std::optional<Response> Connection::CheckHead() {
     return refuse_and_close(Problem(501, "the only Transfer-Encoding understood is chunked"));
   }
   if (head.has_expectation) return refuse_and_close(Problem(417, "no expectation can be met"));
-  if (head.method != "GET" && !is_head_) return NotAllowed(head.method);
   auto target = ParseTarget(head.target);
+  resource_ = target ? FindResource(service_.resources, target->path) : nullptr;
+  if (!IsAllowed(head.method, resource_)) return NotAllowed(head.method, resource_);
   if (!target) {
     return Problem(400,
                    fmt::format("{} is no path with well-formed % escapes", Quote(head.target)));
@@ -177,13 +186,13 @@ std::optional<Response> Connection::CheckHead() {
     return refuse_and_close(
         Problem(421, fmt::format("{} is not a name of this gateway", Quote(target->authority))));
   }
-  resource_ = FindResource(service_.resources, target->path);
   if (resource_ == nullptr) {
     return Problem(404, fmt::format("there is nothing at {}", Quote(head.target)));
   }
   request_ = {.method = head.method,
               .path = std::move(target->path),
               .query = std::move(target->query),
+              .content_type = head.content_type,
               .body = {}};
   return std::nullopt;
 }

@@ -13,6 +13,7 @@ struct Request {
   std::string method;
   std::vector<std::string> path;                           // decoded segments; "/" is one empty one
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in their order
+  std::string content_type;  // as the client said it; empty if it did not
   std::string body;
 
   // The first parameter of this name.

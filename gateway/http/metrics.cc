@@ -187,6 +187,10 @@ void AddProcess(const Sources& sources, Families& out) {
     out.Add("effects_unsendable_total", "Messages that the broker can never take, so given up.",
             MetricType::Counter);
     out.Value({}, Number(sources.sender->unsendable.value()));
+    out.Add("alert_notices_limited_total",
+            "Notices of alerts that the broker did not get, because they were over a rate.",
+            MetricType::Counter);
+    out.Value({}, Number(sources.sender->notices_limited.value()));
   }
   if (sources.intake) {
     out.Add("symbols_refused_total", "Symbols beyond what the table holds, so read as null.",
@@ -236,6 +240,10 @@ void AddStorage(const StorageCounts& storage, Families& out) {
       MetricType::Gauge, Number(storage.lag_bytes));
   add("journal_bytes", "Bytes written to the journal since the start.", MetricType::Counter,
       Number(storage.journal_bytes));
+  add("history_changes_total", "Changes of alerts that were written to the history.",
+      MetricType::Counter, Number(storage.history_written));
+  add("history_dropped_total", "Changes of alerts that are missing there: it could not be written.",
+      MetricType::Counter, Number(storage.history_dropped));
   add("snapshots_total", "Snapshots taken.", MetricType::Counter, Number(storage.snapshots));
   add("snapshot_age_seconds", "Since the last snapshot that succeeded.", MetricType::Gauge,
       storage.snapshot_age_seconds);
@@ -271,6 +279,8 @@ std::string MetricsText(const Sources& sources) {
   AddAlerts(sources, out);
   AddByModel(sources, "alerts_dropped_total", "Alerts beyond what one twin can have.",
              &ModelStats::alerts_dropped, out);
+  AddByModel(sources, "alerts_acknowledged_total", "Alerts that somebody has acknowledged.",
+             &ModelStats::alerts_acknowledged, out);
   out.Add("stage_seconds", "Time that a reading takes in a stage of its shard.",
           MetricType::Histogram);
   out.Histogram({{"stage", "decode"}}, Stage(sources, &ModelStats::decode_ticks));

@@ -38,6 +38,7 @@ struct RequestParser::Implementation {
     head.keeps_open = message.keep_alive();
     head.has_body = !parser.is_done();
     head.has_expectation = message.count(beast::http::field::expect) > 0;
+    head.content_type = std::string(message[beast::http::field::content_type]);
     for (const auto& field : message) {
       if (field.name() == beast::http::field::host) head.hosts.emplace_back(field.value());
       if (field.name() == beast::http::field::transfer_encoding) {

@@ -14,6 +14,7 @@ struct RequestHead {
   std::string target;
   std::vector<std::string> hosts;  // Host fields; exactly one is right
   std::string transfer_encoding;   // empty if there is none
+  std::string content_type;        // empty if there is none
   bool has_expectation = false;
   bool has_body = false;
   bool keeps_open = true;  // as version and Connection say

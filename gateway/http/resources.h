@@ -14,15 +14,24 @@ enum class Runs : unsigned char {
   kOnWorker,  // may wait for shards
 };
 
-// One line of the API: where it is and what answers there, to GET and HEAD.
+enum class Answers : unsigned char {
+  kGet,   // GET and HEAD, and changes nothing
+  kPost,  // POST alone
+};
+
+// One line of the API: where it is and what answers there.
 struct Resource {
   std::string_view path;  // constant text; a segment "{}" stands for any
   Runs runs = Runs::kAtOnce;
   // Must be callable from several threads at once if it runs on workers.
   std::function<Response(const Request&)> handle;
+  Answers answers = Answers::kGet;
 };
 
-inline constexpr std::string_view kAllowedMethods = "GET, HEAD";
+// The methods that it answers, as the Allow field has them.
+constexpr std::string_view AllowedMethods(Answers answers) {
+  return answers == Answers::kGet ? "GET, HEAD" : "POST";
+}
 
 // nullptr if there is nothing at the path.
 const Resource* FindResource(const std::vector<Resource>& resources,

@@ -99,17 +99,8 @@ void AppendAlerts(const Sources& sources, uint16_t model, const twin::TwinCopy& 
   std::string text;
   out += "\"alerts\":[";
   for (const twin::Alert& alert : twin.alerts) {
-    effects::WriteAlert({.id = alert.id,
-                         .severity = alert.severity,
-                         .model = sources.world.models[model].model->name(),
-                         .twin = twin.id,
-                         .code = alert.code,
-                         .message = alert.message,
-                         .time = alert.last,
-                         .first = alert.first,
-                         .last = alert.last,
-                         .count = alert.count,
-                         .properties = alert.properties},
+    effects::WriteAlert(twin::TextOf(alert, sources.world.models[model].model->name(), twin.id,
+                                     std::max(alert.last, alert.cleared)),
                         text);
     if (&alert != twin.alerts.data()) out += ',';
     out += text;

@@ -15,6 +15,7 @@
 #include "gateway/codec/text.h"
 #include "gateway/effects/payload.h"
 #include "gateway/route/id.h"
+#include "gateway/twin/acknowledgement.h"
 
 namespace gemel::ingest {
 namespace {
@@ -25,12 +26,15 @@ uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.
 
 }  // namespace
 
+std::string AckTopic(std::string_view root) { return std::string(root) + "/alerts/ack/"; }
+
 Intake::Intake(const twin::World& world, std::vector<Plan> plans, route::Router router,
                journal::Sequencer& sequencer, const effects::Backlog* backlog,
                effects::Sink& dead_letters, const Clock& clock, IntakeOptions options)
     : world_(world),
       plans_(std::move(plans)),
       router_(std::move(router)),
+      ack_topic_(AckTopic(world.root)),
       sequencer_(sequencer),
       backlog_(backlog),
       dead_letters_(dead_letters),
@@ -50,6 +54,7 @@ void Intake::Handle(const mqtt::Inbound& message) {
 std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
   route::Match match;
   if (message.topic.size() > kTopicBytesMax || !router_.Find(message.topic, match)) {
+    if (message.topic.starts_with(ack_topic_)) return AcceptAck(message);
     if (auto why = route::CheckTopic(message.topic)) return Refused{Refusal::kTopicInvalid, *why};
     return Refused{Refusal::kUnroutable, "no route maps the topic " + Quote(message.topic)};
   }
@@ -64,6 +69,29 @@ std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
     RefuseCrashers(message);
   // With an envelope each reading has the topic's symbols over again.
   InternSymbols(plans_[match.route].envelope ? topic_symbols_ : 0);
+  return Append();
+}
+
+std::optional<Refused> Intake::AcceptAck(const mqtt::Inbound& message) {
+  const std::string_view text = message.topic.substr(ack_topic_.size());
+  const auto refuse = [](std::string why) { return Refused{Refusal::kAckInvalid, std::move(why)}; };
+  const auto alert = ParseEffectId('a', text);
+  if (!alert) return refuse(Quote(text) + " is no alert's id, like a-1a2b-0");
+  if (message.payload.size() > options_.payload_bytes_max) {
+    return Refused{Refusal::kPayloadTooLarge,
+                   fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),
+                               options_.payload_bytes_max)};
+  }
+  auto ack = twin::ReadAckText(message.payload);
+  if (!ack.ok()) return refuse(ack.status().message());
+  const auto owner = options_.find_alert ? options_.find_alert(*alert) : std::nullopt;
+  if (!owner) return refuse(fmt::format("no alert {} is active or waits to be acknowledged", text));
+  const std::string payload = twin::EncodeAck({*alert, *std::move(ack)});
+  records_.assign(1, {.kind = journal::RecordKind::kAlertAcknowledged,
+                      .model = owner->model,
+                      .key_hash = owner->key_hash,
+                      .id = owner->id,
+                      .payload = payload});
   return Append();
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "gateway/journal/sequencer.h"
 #include "gateway/mqtt/client.h"
 #include "gateway/route/router.h"
+#include "gateway/twin/alert_index.h"
 #include "gateway/twin/world.h"
 
 namespace gemel::ingest {
@@ -46,6 +48,8 @@ struct IntakeOptions {
   // MQTT library. After that they are let through, and it is for others to see that no more come;
   // one that has no room even so ends the process.
   std::chrono::milliseconds patience = std::chrono::milliseconds::max();
+  // Whose an alert is that may be acknowledged; must not wait. Empty: acknowledgements are refused.
+  std::function<std::optional<twin::AlertOwner>(EffectId)> find_alert = {};
 };
 
 struct IntakeStats {
@@ -53,6 +57,9 @@ struct IntakeStats {
   std::array<Counter, kRefusals> refused;
   Counter symbols_refused;  // the table was full: read as null
 };
+
+// Where acknowledgements come in, up to the alert's id.
+std::string AckTopic(std::string_view root);
 
 // Turns each message into records: match, split, stamp, append. Runs inside the receiver's
 // callback, whose return lets the broker forget the message, so everything that is not refused is
@@ -81,6 +88,8 @@ class Intake {
 
  private:
   std::optional<Refused> Accept(const mqtt::Inbound& message);
+  // Of a topic below ack_topic_.
+  std::optional<Refused> AcceptAck(const mqtt::Inbound& message);
   // Fills records_ from the topic and the payload.
   std::optional<Refused> MakeRecords(const mqtt::Inbound& message, const route::Match& match);
   std::optional<Refused> ReadCaptures(const mqtt::Inbound& message, const route::Match& match,
@@ -104,6 +113,7 @@ class Intake {
   const twin::World& world_;
   const std::vector<Plan> plans_;
   const route::Router router_;
+  const std::string ack_topic_;  // up to the alert's id
   journal::Sequencer& sequencer_;
   const effects::Backlog* const backlog_;
   effects::Sink& dead_letters_;

@@ -15,6 +15,7 @@ namespace gemel::journal {
 enum class RecordKind : uint16_t {
   kTelemetry = 1,
   kCommandReply = 2,
+  kAlertAcknowledged = 3,  // `payload` is JSON, see twin/acknowledgement.h
   // Of no twin: `id` names a webhook, `payload` lists what became of effects, see EncodeOutcomes.
   kEffectOutcome = 6,
   kEffectsSent = 7,  // of no twin: `payload` lists the effects that are done with, see EncodeSent

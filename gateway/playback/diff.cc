@@ -100,7 +100,8 @@ json Comparable(const json& twin) {
                {"timers", twin.value("timers", json::array())}};
   for (json& alert : kept["alerts"]) {
     if (!alert.is_object()) continue;
-    for (const char* name : {"lsn", "ordinal", "first_us", "last_us"}) alert.erase(name);
+    for (const char* name : {"lsn", "ordinal", "first_us", "last_us", "acked_us", "cleared_us"})
+      alert.erase(name);
   }
   for (json& timer : kept["timers"]) {
     if (!timer.is_object()) continue;

@@ -19,8 +19,8 @@
 // finite is ignored.
 namespace gemel {
 
-// One quantile of any numbers, by five markers that move with parabolas: Jain and Chlamtac, "The P^2
-// algorithm for dynamic calculation of quantiles and histograms without storing observations"
+// One quantile of any numbers, by five markers that move with parabolas: Jain and Chlamtac, "The
+// P^2 algorithm for dynamic calculation of quantiles and histograms without storing observations"
 // (Communications of the ACM 28, 1985). O(1); 96 bytes. Exact up to five readings; after that the
 // error has no bound, and is small for numbers that come in no order. Use DdSketch where it must be
 // bounded. Another `share` begins anew.

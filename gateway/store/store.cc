@@ -131,6 +131,7 @@ Result<Saved> Store::SaveInTransaction(const Sources& sources) {
   // So also through every record that a copied row or an effect comes from: the database must never
   // be ahead of the journal.
   GEMEL_TRY(sources.journal.Sync());
+  if (sources.before_commit) sources.before_commit();
   GEMEL_TRY(WriteEffects(effects));
   GEMEL_TRY(WriteWebhookEffects(webhook_effects));
   GEMEL_TRY(WriteCheckpoints());

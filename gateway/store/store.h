@@ -70,6 +70,9 @@ class Store {
     std::function<void(std::chrono::nanoseconds)> on_slice;
     // Those that have not ended at their webhooks. May be empty.
     std::function<WebhookEffects()> webhook_effects = {};
+    // Called once all is copied and before it is committed: what must be safe before a replay does
+    // not decide it once more. May be empty.
+    std::function<void()> before_commit = {};
   };
   // Saves the twins that have changed since the last time, the effects that wait and how far each
   // shard was, all or nothing. Shards are held for slices of about 100 us. After a failure

@@ -75,6 +75,7 @@ void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const In
   Side& side = twin.MakeSide();
   Alert* alert = side.FindAlert(intent.name);
   ModelStats& stats = *stats_[record.model()];
+  effects::AlertChange change = effects::AlertChange::kRaised;
   if (alert != nullptr) {
     ++alert->count;
     alert->last = record.record_time();
@@ -84,12 +85,16 @@ void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const In
     EmptyAlertTopic(record, twin, *alert);
     stats.alerts_cleared[alert->severity].Add();
     alert->severity = intent.severity;
+    // Whoever took it on has not seen it this bad; the worst severity has the lowest number.
+    if (alert->ack && alert->severity < alert->ack->severity) alert->ack.reset();
+    change = effects::AlertChange::kSeverity;
   } else {
     // The gateway's own alert always has room.
     if (side.alerts.size() >= kAlertsPerTwinMax && intent.name != kOfflineCode) {
       stats.alerts_dropped.Add();
       return;
     }
+    ForgetCleared(side, intent.name);  // it goes on under a new id
     alert = &side.alerts.emplace_back();
     *alert = {.id = {record.lsn(), ordinal_},
               .severity = intent.severity,
@@ -98,10 +103,11 @@ void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const In
               .properties = intent.arguments,
               .first = record.record_time(),
               .last = record.record_time()};
+    open_alerts_.Add(alert->id, {record.model(), twin.key_hash(), std::string(twin.id())});
   }
   alert->severities |= effects::SeverityBit(alert->severity);
   stats.alerts_raised[alert->severity].Add();
-  SendAlert(record, twin, *alert, false);
+  SendAlert(record, twin, *alert, change);
 }
 
 void Engine::CommitClear(const journal::RecordView& record, Twin& twin, const Intent& intent) {
@@ -109,36 +115,38 @@ void Engine::CommitClear(const journal::RecordView& record, Twin& twin, const In
   std::vector<Alert>& alerts = twin.side()->alerts;
   const auto found = std::ranges::find(alerts, intent.name, &Alert::code);
   if (found == alerts.end()) return;
-  SendAlert(record, twin, *found, true);
-  stats_[record.model()]->alerts_cleared[found->severity].Add();
+  Alert alert = std::move(*found);
   alerts.erase(found);
+  EndAlert(record, twin, alert);
+  if (alert.ack) {
+    open_alerts_.Remove(alert.id);
+  } else {
+    RememberCleared(*twin.side(), std::move(alert));
+  }
+}
+
+void Engine::EndAlert(const journal::RecordView& record, const Twin& twin, Alert& alert) {
+  alert.cleared = record.record_time();
+  stats_[record.model()]->alerts_cleared[alert.severity].Add();
+  SendAlert(record, twin, alert, effects::AlertChange::kCleared);
 }
 
 void Engine::SendAlert(const journal::RecordView& record, const Twin& twin, const Alert& alert,
-                       bool is_cleared) {
+                       effects::AlertChange change) {
   const EffectId id{record.lsn(), ordinal_++};
+  const bool has_ended = change == effects::AlertChange::kCleared;
   RenderAlertTopic(record.model(), twin, alert);
-  effects::WriteAlert({.id = alert.id,
-                       .status = is_cleared ? effects::AlertStatus::kClearedUnacked
-                                            : effects::AlertStatus::kActiveUnacked,
-                       .severity = alert.severity,
-                       .model = world_.models[record.model()].model->name(),
-                       .twin = twin.id(),
-                       .code = alert.code,
-                       .message = alert.message,
-                       .time = record.record_time(),
-                       .first = alert.first,
-                       .last = alert.last,
-                       .count = alert.count,
-                       .properties = alert.properties},
-                      payload_);
+  effects::WriteAlert(
+      TextOf(alert, world_.models[record.model()].model->name(), twin.id(), record.record_time()),
+      payload_);
   Send({.id = id,
         .kind = effects::EffectKind::kAlert,
-        .is_retained = !is_cleared,
-        .has_more = is_cleared,
-        .severities = alert.severities},
+        .is_retained = alert.is_active(),
+        .has_more = has_ended,
+        .severities = alert.severities,
+        .change = change},
        record);
-  if (!is_cleared) return;
+  if (!has_ended) return;
   // The retained message goes, so that who comes later does not see an alert that is over.
   payload_.clear();
   Send({.id = id, .kind = effects::EffectKind::kAlert, .is_retained = true}, record);

@@ -55,6 +55,9 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
     case journal::RecordKind::kTwinPut:
       ApplyPut(record);
       break;
+    case journal::RecordKind::kAlertAcknowledged:
+      ApplyAcknowledgement(record);
+      break;
     case journal::RecordKind::kTimer:
     case journal::RecordKind::kTimerMissed:
       ApplyTimer(record);
@@ -246,10 +249,7 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
   Twin* twin = table.Find(record.key_hash(), record.id());
   if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;
   if (twin->side() != nullptr) {
-    for (const Alert& alert : twin->side()->alerts) {
-      SendAlert(record, *twin, alert, true);
-      stats_[record.model()]->alerts_cleared[alert.severity].Add();
-    }
+    for (Alert& alert : twin->side()->alerts) EndAlert(record, *twin, alert);
     sink_.Flush();
   }
   if (world_.feed_model) LeaveFeed(record, *twin);
@@ -260,6 +260,7 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
 
 void Engine::DeleteTwin(uint16_t model, Twin& twin) {
   timers_.DisarmAll(twin);
+  ForgetAlerts(twin);
   tables_[model]->Delete(twin);
   --twins_;
 }

@@ -20,6 +20,7 @@
 #include "gateway/effects/effect.h"
 #include "gateway/journal/record.h"
 #include "gateway/sdk/arguments.hpp"
+#include "gateway/twin/alert_index.h"
 #include "gateway/twin/call.h"
 #include "gateway/twin/table.h"
 #include "gateway/twin/timers.h"
@@ -35,8 +36,9 @@ struct ModelStats {
   Counter repeated;  // known by message id or sequence, and dropped
   Counter failed;
   Counter commands;
-  Counter commands_unroutable;            // no command topic, or a part of it is unknown
-  Counter alerts_dropped;                 // beyond what a twin can have
+  Counter commands_unroutable;  // no command topic, or a part of it is unknown
+  Counter alerts_dropped;       // beyond what a twin can have
+  Counter alerts_acknowledged;
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
   Counter timers_fired;
@@ -75,7 +77,12 @@ class Engine {
   // not. Since ever, unless somebody says so.
   void ListensSince(std::optional<Time> since) { listens_since_ = since; }
   // To be called for a twin once it is restored.
-  void FinishRestore(uint16_t model, Twin& twin) { WatchSilence(model, twin); }
+  void FinishRestore(uint16_t model, Twin& twin) {
+    WatchSilence(model, twin);
+    IndexAlerts(model, twin);
+  }
+  // Any thread may look.
+  const AlertIndex& open_alerts() const { return open_alerts_; }
   // Of the last TakeDue: they are due a millisecond later.
   void PutBack();
   // Records that the last ones have caused, in order: each must be appended before the engine's
@@ -121,6 +128,14 @@ class Engine {
   void ApplyMessage(const journal::RecordView& record);
   bool RunMessage(const journal::RecordView& record, Twin& twin, bool is_new, const Route* route);
   void CommitSend(const journal::RecordView& record, const Intent& intent);
+  // What outlasts the call that raised it, in alerts.cc.
+  void ApplyAcknowledgement(const journal::RecordView& record);
+  void RememberCleared(Side& side, Alert alert);
+  // The one of this code, if there is one.
+  void ForgetCleared(Side& side, std::string_view code);
+  // Has all of the twin's alerts found by their ids, and no more.
+  void IndexAlerts(uint16_t model, const Twin& twin);
+  void ForgetAlerts(const Twin& twin);
   // Silence, in silence.cc.
   void ApplySilence(const journal::RecordView& record);
   // The shortest that a route which the twin was heard on allows; zero if none does.
@@ -146,6 +161,7 @@ class Engine {
   void ApplyDeletion(const journal::RecordView& record);
   void DeleteTwin(uint16_t model, Twin& twin);
   void ApplyPut(const journal::RecordView& record);  // in put.cc
+  void PutAlerts(const nlohmann::json& line, const journal::RecordView& record, Twin& twin);
   void PutTimers(const nlohmann::json& line, const journal::RecordView& record, Twin& twin);
   bool IsBeforeDeletion(const journal::RecordView& record);
   // The values of the record's fields, in values_. False if it was refused.
@@ -168,8 +184,10 @@ class Engine {
                    const Intent& intent);
   void CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent);
   void CommitClear(const journal::RecordView& record, Twin& twin, const Intent& intent);
+  // Sends that it is over. REQUIRES: it is among the twin's no more, or the twin goes
+  void EndAlert(const journal::RecordView& record, const Twin& twin, Alert& alert);
   void SendAlert(const journal::RecordView& record, const Twin& twin, const Alert& alert,
-                 bool is_cleared);
+                 effects::AlertChange change);
   void EmptyAlertTopic(const journal::RecordView& record, const Twin& twin, const Alert& alert);
   // Sends topic_ and payload_.
   void Send(effects::Effect effect, const journal::RecordView& record);
@@ -179,6 +197,7 @@ class Engine {
   effects::Sink& sink_;
   std::vector<std::unique_ptr<TwinTable>> tables_;  // by model
   Timers timers_;
+  AlertIndex open_alerts_;
   std::vector<Timers::Due> due_;  // the last that were taken
   std::optional<Time> listens_since_ = kNoTime;
   TwinMessageReader message_;

@@ -186,6 +186,20 @@ void Engine::PutTimers(const json& line, const journal::RecordView& record, Twin
   static_cast<void>(RestoreTimers(timers.dump(), world_, record.model(), timers_, twin));
 }
 
+void Engine::PutAlerts(const json& line, const journal::RecordView& record, Twin& twin) {
+  static_cast<void>(RestoreAlerts(line.value("alerts", json::array()).dump(), twin));
+  if (twin.side() == nullptr) return;
+  // Under ids of their own: those of another gateway may be given here once more.
+  for (std::vector<Alert>* some : {&twin.side()->alerts, &twin.side()->cleared}) {
+    for (Alert& alert : *some) {
+      alert.id = {record.lsn(), ordinal_};
+      SendAlert(record, twin, alert,
+                alert.is_active() ? effects::AlertChange::kRaised : effects::AlertChange::kCleared);
+    }
+  }
+  IndexAlerts(record.model(), twin);
+}
+
 void Engine::ApplyPut(const journal::RecordView& record) {
   const model::Model& model = *world_.models[record.model()].model;
   TwinTable& table = *tables_[record.model()];
@@ -207,7 +221,7 @@ void Engine::ApplyPut(const journal::RecordView& record) {
   }
   if (before != nullptr) {
     if (before->side() != nullptr) {
-      for (const Alert& alert : before->side()->alerts) SendAlert(record, *before, alert, true);
+      for (Alert& alert : before->side()->alerts) EndAlert(record, *before, alert);
     }
     table.NoteDeletion(*before, record.lsn());
     DeleteTwin(record.model(), *before);
@@ -226,16 +240,9 @@ void Engine::ApplyPut(const journal::RecordView& record) {
     twin->last_telemetry = Time{Duration{telemetry->get<int64_t>()}};
   static_cast<void>(RestoreSeen(line.value("seen_us", json::object()).dump(), world_, *twin));
   static_cast<void>(RestoreRepeats(*repeats, world_, *twin));
-  static_cast<void>(RestoreAlerts(line.value("alerts", json::array()).dump(), *twin));
   PutTimers(line, record, *twin);
+  PutAlerts(line, record, *twin);
   WatchSilence(record.model(), *twin);
-  if (twin->side() != nullptr) {
-    // Under ids of their own: those of another gateway may be given here once more.
-    for (Alert& alert : twin->side()->alerts) {
-      alert.id = {record.lsn(), ordinal_};
-      SendAlert(record, *twin, alert, false);
-    }
-  }
   sink_.Flush();
   table.MarkDirty(*twin);
   if (before == nullptr) stats_[record.model()]->twins_created.Add();

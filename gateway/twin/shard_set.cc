@@ -18,7 +18,10 @@ TwinCopy Copy(const Twin& twin, const Engine& engine, size_t state_size) {
                 .last_telemetry = twin.last_telemetry,
                 .alerts = {},
                 .timers = {}};
-  if (twin.side() != nullptr) copy.alerts = twin.side()->alerts;
+  if (const Side* const side = twin.side(); side != nullptr) {
+    copy.alerts = side->alerts;
+    copy.alerts.insert(copy.alerts.end(), side->cleared.begin(), side->cleared.end());
+  }
   engine.timers().ForEach(twin, [&](const Timer& timer) {
     if (timer.is_of_model()) copy.timers.push_back(timer);
   });
@@ -101,6 +104,13 @@ std::optional<TwinCopy> ShardSet::Get(uint16_t model, std::string_view id) {
   });
   if (is_asked) done.wait();
   return copy;
+}
+
+std::optional<AlertOwner> ShardSet::FindAlert(EffectId alert) const {
+  for (const auto& shard : shards_) {
+    if (auto owner = shard->engine().open_alerts().Find(alert)) return owner;
+  }
+  return std::nullopt;
 }
 
 void ShardSet::Scan(uint16_t model, const Visit& visit) {

@@ -20,7 +20,7 @@ struct TwinCopy {
   std::vector<std::byte> state;
   Lsn applied_lsn = kNoLsn;
   Time last_telemetry = kNoTime;
-  std::vector<Alert> alerts;
+  std::vector<Alert> alerts;  // active ones first, then those that nobody has acknowledged
   std::vector<Timer> timers;  // by their names
 };
 
@@ -52,6 +52,10 @@ class ShardSet {
   // us.
   using Visit = std::function<void(uint32_t shard, Engine& engine, Twin& twin)>;
   void Scan(uint16_t model, const Visit& visit);
+
+  // Any thread, waits for nobody. Whose alert this is, while it is active or not acknowledged;
+  // nothing if there is none.
+  std::optional<AlertOwner> FindAlert(EffectId alert) const;
 
   // As Shard::Ask.
   bool Ask(uint32_t shard, Shard::Slice slice) { return shards_[shard]->Ask(std::move(slice)); }

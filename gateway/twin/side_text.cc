@@ -83,36 +83,78 @@ void WriteSeen(const Twin& twin, const World& world, std::string& out) {
   out += '}';
 }
 
+namespace {
+
+void AppendAlert(const Alert& alert, std::string& out) {
+  out += out.empty() ? '[' : ',';
+  out += R"({"lsn":)";
+  AppendNumber(alert.id.lsn, out);
+  out += R"(,"ordinal":)";
+  AppendNumber(alert.id.ordinal, out);
+  out += R"(,"severity":)";
+  AppendNumber(alert.severity, out);
+  out += R"(,"severities":)";
+  AppendNumber(uint32_t{alert.severities}, out);
+  out += R"(,"code":)";
+  AppendJsonText(alert.code, out);
+  out += R"(,"message":)";
+  AppendJsonText(alert.message, out);
+  out += R"(,"first_us":)";
+  AppendNumber(Microseconds(alert.first), out);
+  out += R"(,"last_us":)";
+  AppendNumber(Microseconds(alert.last), out);
+  out += R"(,"count":)";
+  AppendNumber(alert.count, out);
+  // As text, because numbers would not come out of a parser as they went in.
+  out += R"(,"properties":)";
+  AppendJsonText(alert.properties, out);
+  if (alert.ack) {
+    out += R"(,"acked_by":)";
+    AppendJsonText(alert.ack->by, out);
+    out += R"(,"comment":)";
+    AppendJsonText(alert.ack->comment, out);
+    out += R"(,"acked_us":)";
+    AppendNumber(Microseconds(alert.ack->time), out);
+    out += R"(,"acked_severity":)";
+    AppendNumber(alert.ack->severity, out);
+  }
+  if (!alert.is_active()) {
+    out += R"(,"cleared_us":)";
+    AppendNumber(Microseconds(alert.cleared), out);
+  }
+  out += '}';
+}
+
+// Throws what the parser does if a member is missing or of another type.
+Alert ReadAlert(const nlohmann::json& from) {
+  Alert alert{.id = {from.at("lsn").get<uint64_t>(), from.at("ordinal").get<uint32_t>()},
+              .severity = from.at("severity").get<uint32_t>(),
+              .severities = from.value("severities", uint8_t{0}),  // which earlier versions lack
+              .code = from.at("code").get<std::string>(),
+              .message = from.at("message").get<std::string>(),
+              .properties = from.at("properties").get<std::string>(),
+              .first = Time{Duration{from.at("first_us").get<int64_t>()}},
+              .last = Time{Duration{from.at("last_us").get<int64_t>()}},
+              .count = from.at("count").get<int64_t>()};
+  if (from.contains("acked_us")) {
+    alert.ack = Acknowledgement{.by = from.at("acked_by").get<std::string>(),
+                                .comment = from.at("comment").get<std::string>(),
+                                .time = Time{Duration{from.at("acked_us").get<int64_t>()}},
+                                .severity = from.at("acked_severity").get<uint32_t>()};
+  }
+  if (from.contains("cleared_us"))
+    alert.cleared = Time{Duration{from.at("cleared_us").get<int64_t>()}};
+  return alert;
+}
+
+}  // namespace
+
 void WriteAlerts(const Side* side, std::string& out) {
   out.clear();
-  if (side == nullptr || side->alerts.empty()) return;
-  out = '[';
-  for (const Alert& alert : side->alerts) {
-    if (out.size() > 1) out += ',';
-    out += R"({"lsn":)";
-    AppendNumber(alert.id.lsn, out);
-    out += R"(,"ordinal":)";
-    AppendNumber(alert.id.ordinal, out);
-    out += R"(,"severity":)";
-    AppendNumber(alert.severity, out);
-    out += R"(,"severities":)";
-    AppendNumber(uint32_t{alert.severities}, out);
-    out += R"(,"code":)";
-    AppendJsonText(alert.code, out);
-    out += R"(,"message":)";
-    AppendJsonText(alert.message, out);
-    out += R"(,"first_us":)";
-    AppendNumber(Microseconds(alert.first), out);
-    out += R"(,"last_us":)";
-    AppendNumber(Microseconds(alert.last), out);
-    out += R"(,"count":)";
-    AppendNumber(alert.count, out);
-    // As text, because numbers would not come out of a parser as they went in.
-    out += R"(,"properties":)";
-    AppendJsonText(alert.properties, out);
-    out += '}';
-  }
-  out += ']';
+  if (side == nullptr) return;
+  for (const Alert& alert : side->alerts) AppendAlert(alert, out);
+  for (const Alert& alert : side->cleared) AppendAlert(alert, out);
+  if (!out.empty()) out += ']';
 }
 
 void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std::string& out) {
@@ -176,22 +218,14 @@ bool RestoreAlerts(std::string_view alerts, Twin& twin) {
   if (alerts.empty()) return true;
   const auto json = nlohmann::json::parse(alerts, nullptr, false);
   if (!json.is_array()) return false;
-  std::vector<Alert>& restored = twin.MakeSide().alerts;
+  Side& side = twin.MakeSide();
   try {
     for (const auto& from : json) {
-      restored.push_back(
-          {.id = {from.at("lsn").get<uint64_t>(), from.at("ordinal").get<uint32_t>()},
-           .severity = from.at("severity").get<uint32_t>(),
-           .severities = from.value("severities", uint8_t{0}),  // which earlier versions lack
-           .code = from.at("code").get<std::string>(),
-           .message = from.at("message").get<std::string>(),
-           .properties = from.at("properties").get<std::string>(),
-           .first = Time{Duration{from.at("first_us").get<int64_t>()}},
-           .last = Time{Duration{from.at("last_us").get<int64_t>()}},
-           .count = from.at("count").get<int64_t>()});
-      const uint32_t severity = restored.back().severity;
-      if (severity < GEMEL_CRITICAL || severity > GEMEL_INFO) return false;
-      restored.back().severities |= effects::SeverityBit(severity);
+      Alert alert = ReadAlert(from);
+      if (alert.severity < GEMEL_CRITICAL || alert.severity > GEMEL_INFO) return false;
+      alert.severities |= effects::SeverityBit(alert.severity);
+      if (!alert.is_active() && alert.ack) continue;  // of which nothing is to come any more
+      (alert.is_active() ? side.alerts : side.cleared).push_back(std::move(alert));
     }
   } catch (const nlohmann::json::exception&) {
     return false;

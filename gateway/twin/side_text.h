@@ -18,7 +18,7 @@ namespace gemel::twin {
 
 // JSON object: the highest event times in microseconds, by the names of the routes.
 void WriteSeen(const Twin& twin, const World& world, std::string& out);
-// JSON array of the active alerts; empty if there are none.
+// JSON array of the alerts, active ones first; empty if there are none.
 void WriteAlerts(const Side* side, std::string& out);
 // JSON array of the armed timers by their names; empty if there are none.
 void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std::string& out);

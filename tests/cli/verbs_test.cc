@@ -13,7 +13,7 @@ TEST(VerbsTest, HelpListsEveryVerb) {
   const Outcome outcome = Gemel({"--help"});
   EXPECT_EQ(outcome.code, kDone);
   for (const char* verb :
-       {"run", "check", "models", "list", "get", "replay", "verify", "simulate"}) {
+       {"run", "check", "models", "list", "get", "alerts", "replay", "verify", "simulate"}) {
     EXPECT_THAT(outcome.output, HasSubstr(std::string("\n  ") + verb + " ")) << verb;
   }
 }
@@ -44,6 +44,10 @@ TEST(VerbsTest, WrongArgumentsAreUsageOnStderr) {
       {"get", "no-slash"},
       {"get", "truck/"},
       {"get", "/7"},
+      {"alerts", "--severity", "bad"},
+      {"alerts", "ack"},
+      {"alerts", "ack", "c-1-0"},
+      {"alerts", "history", "--limit", "0"},
       {"replay"},
       {"simulate", "--count", "x"},
   };

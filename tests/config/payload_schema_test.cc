@@ -47,8 +47,19 @@ TEST(PayloadSchemaTest, Alert) {
       "model": "truck", "twin": "42", "code": "engine_overheat", "message": "hot", "time_ms": 3,
       "first_ms": 1, "last_ms": 3, "count": 3, "properties": {}})");
   EXPECT_TRUE(IsValid("alert", alert));
+  alert["acked_by"] = "anna";
+  alert["comment"] = "";
+  alert["acked_ms"] = 4;
+  EXPECT_TRUE(IsValid("alert", alert));
   alert["severity"] = "terrible";
   EXPECT_FALSE(IsValid("alert", alert));
+}
+
+TEST(PayloadSchemaTest, AlertAck) {
+  EXPECT_TRUE(IsValid("alert_ack", json::parse(R"({"by": "anna", "comment": "seen"})")));
+  EXPECT_TRUE(IsValid("alert_ack", json::parse(R"({"by": "anna"})")));
+  EXPECT_FALSE(IsValid("alert_ack", json::parse(R"({"comment": "seen"})")));
+  EXPECT_FALSE(IsValid("alert_ack", json::parse(R"({"by": ""})")));
 }
 
 TEST(PayloadSchemaTest, Status) {

@@ -92,5 +92,26 @@ TEST_F(FanoutTest, FlushIsHandedOn) {
   EXPECT_EQ(to_.flushes, 1);
 }
 
+TEST_F(FanoutTest, WhereAHistoryIsKeptItGetsWhatIsSaidOfEveryAlert) {
+  Collected to;
+  Fanout fanout(to, {}, Fanout::History::kKept);
+  fanout.Append({.id = {5, 1},
+                 .kind = EffectKind::kAlert,
+                 .is_retained = true,
+                 .severities = SeverityBit(GEMEL_INFO),
+                 .change = AlertChange::kAcknowledged,
+                 .topic = "t",
+                 .payload = "{}"});
+  fanout.Append({.id = {5, 2}, .kind = EffectKind::kAlert, .topic = "t"});
+  ASSERT_EQ(to.effects.size(), 3u) << "what empties a topic says nothing";
+  const Effect kept = to.effects[1].view();
+  EXPECT_EQ(kept.webhook, kHistorySink);
+  EXPECT_EQ(kept.id, (EffectId{5, 1}));
+  EXPECT_EQ(kept.change, AlertChange::kAcknowledged);
+  EXPECT_EQ(kept.lifetime, Duration::zero());
+  EXPECT_EQ(kept.topic, "");
+  EXPECT_EQ(kept.payload, "{}");
+}
+
 }  // namespace
 }  // namespace gemel::effects

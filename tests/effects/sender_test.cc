@@ -449,7 +449,7 @@ TEST(SenderBoundTest, ToldToDropTheOldestItSendsTheNewestAndReportsTheOthersAsDo
     outbox.Append({.id = {lsn, 0},
                    .kind = EffectKind::kAlert,
                    .topic = std::to_string(lsn),
-                   .payload = std::string(457, 'x')});
+                   .payload = std::string(449, 'x')});
     outbox.Flush();
     const auto until = std::chrono::steady_clock::now() + kPatience;
     while (!outbox.is_empty() && std::chrono::steady_clock::now() < until)

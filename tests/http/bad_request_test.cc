@@ -65,6 +65,30 @@ TEST_F(BadRequestTest, OtherMethodsAre405AndSayWhatIsAllowed) {
   EXPECT_EQ(WithLine("OPTIONS * HTTP/1.1"), 405);
 }
 
+TEST_F(BadRequestTest, WhatTakesAPostTakesNothingElse) {
+  const auto answer = Exchange(port(), fmt::format("POST /put HTTP/1.1\r\nHost: localhost:{}\r\n"
+                                                   "Content-Type: application/json\r\n"
+                                                   "Content-Length: 2\r\n\r\n{{}}",
+                                                   port()));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->body, "application/json:{}");
+  for (const char* method : {"GET", "PUT", "DELETE"}) {
+    const auto other = Exchange(
+        port(), fmt::format("{} /put HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", method, port()));
+    ASSERT_TRUE(other) << method;
+    EXPECT_EQ(other->status, 405) << method;
+    EXPECT_EQ(other->Header("Allow"), "POST") << method;
+  }
+  EXPECT_EQ(StatusOf(fmt::format("POST /put HTTP/1.1\r\nHost: evil.example\r\n"
+                                 "Content-Length: 2\r\n\r\n{{}}")),
+            421);
+  EXPECT_EQ(StatusOf(fmt::format("POST /nowhere HTTP/1.1\r\nHost: localhost:{}\r\n"
+                                 "Content-Length: 0\r\n\r\n",
+                                 port())),
+            404);
+}
+
 TEST_F(BadRequestTest, CrossSitePostIsRefusedAndItsBodyIsNoRequest) {
   Socket socket = Connect();
   const std::string hidden = Get("/echo/hidden");

@@ -1,6 +1,7 @@
 #include "tests/http/fleet.h"
 
 #include <cstring>
+#include <latch>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -102,6 +103,25 @@ void Fleet::Feed(std::string_view id, std::string_view payload) {
   shards_->Get(0, id);
 }
 
+Result<std::string> Fleet::Acknowledge(EffectId alert, const twin::AckText& ack) {
+  const auto owner = shards_->FindAlert(alert);
+  if (!owner) return NotFound("no such alert");
+  const std::string payload = twin::EncodeAck({alert, ack});
+  journal::Record record{.kind = journal::RecordKind::kAlertAcknowledged,
+                         .key_hash = owner->key_hash,
+                         .id = owner->id,
+                         .payload = payload};
+  EXPECT_EQ(sequencer_->Append({&record, 1}), journal::Sequencer::Outcome::kAppended);
+  std::latch applied(1);
+  shards_->Ask(sequencer_->ShardOf(owner->key_hash), [&](const twin::Engine& engine) {
+    if (engine.applied() < record.lsn) return false;
+    applied.count_down();
+    return true;
+  });
+  applied.wait();
+  return "{\"twin\":\"" + owner->id + "\"}";
+}
+
 Sources Fleet::sources() {
   return {.world = world_,
           .shards = *shards_,
@@ -110,7 +130,9 @@ Sources Fleet::sources() {
           .readiness = [this] { return readiness_; },
           .intake = [this] { return intake_; },
           .sender = &sender_,
-          .version = "1.2.3"};
+          .version = "1.2.3",
+          .acknowledge = [this](EffectId alert,
+                                const twin::AckText& ack) { return Acknowledge(alert, ack); }};
 }
 
 Response Fleet::Get(std::string_view target) {
@@ -120,6 +142,19 @@ Response Fleet::Get(std::string_view target) {
   if (resource == nullptr) return {.status = 404};
   return resource->handle(
       {.method = "GET", .path = parsed->path, .query = parsed->query, .body = {}});
+}
+
+Response Fleet::Post(std::string_view target, std::string_view body, std::string_view type) {
+  const auto parsed = ParseTarget(target);
+  const std::vector<Resource> api = MakeApi(sources());
+  const Resource* resource = parsed ? FindResource(api, parsed->path) : nullptr;
+  if (resource == nullptr) return {.status = 404};
+  if (resource->answers != Answers::kPost) return {.status = 405};
+  return resource->handle({.method = "POST",
+                           .path = parsed->path,
+                           .query = parsed->query,
+                           .content_type = std::string(type),
+                           .body = std::string(body)});
 }
 
 }  // namespace gemel::http

@@ -33,6 +33,12 @@ class Fleet : public ::testing::Test {
   Sources sources();
   // The response of the API to GET of this path.
   Response Get(std::string_view target);
+  // And to POST.
+  Response Post(std::string_view target, std::string_view body,
+                std::string_view type = "application/json");
+
+  // Applies it, as the gateway does; the twin's id.
+  Result<std::string> Acknowledge(EffectId alert, const twin::AckText& ack);
 
   ManualClock clock_{Time{std::chrono::seconds(1'000)}};
   Symbols symbols_;

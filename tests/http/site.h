@@ -40,6 +40,11 @@ class Site : public ::testing::Test {
                    [](const Request& request) {
                      return Response{.body = std::to_string(request.body.size())};
                    }},
+                  {"/put", Runs::kOnWorker,
+                   [](const Request& request) {
+                     return Response{.body = request.content_type + ":" + request.body};
+                   },
+                   Answers::kPost},
                   {"/large", Runs::kOnWorker,
                    [](const Request&) { return Response{.body = std::string(kLargeBytes, 'x')}; }},
                   {"/throws", Runs::kOnWorker,

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/ingest/mill.h"
 
@@ -356,6 +357,41 @@ TEST_F(IntakeFieldOfTopicTest, AValueThatDoesNotFitIsADeadLetterWithItsPayload) 
   EXPECT_EQ(letters[0].payload_base64, "bWFueQ==");
   EXPECT_TRUE(Holds(letters[0].error, "b")) << letters[0].error;
   EXPECT_EQ(mill_.Field("x", "b"), "");
+}
+
+TEST_F(IntakeTest, AnAcknowledgementIsARecordOfTheAlertsTwin) {
+  mill_.Send("lab/north/l1/x", R"({"order": "raise"})");
+  mill_.Drain();
+  const auto raised = nlohmann::json::parse(mill_.Alerts().at(0));
+  const std::string topic = "gemel/alerts/ack/" + raised["id"].get<std::string>();
+  mill_.Send(topic, R"({"by": "anna", "comment": "seen"})");
+  const auto met = mill_.Drain();
+  ASSERT_EQ(met.size(), 1u);
+  EXPECT_EQ(met[0].id, "x");
+  const auto acked = nlohmann::json::parse(mill_.Alerts().at(0));
+  EXPECT_EQ(acked["status"], "active_acked");
+  EXPECT_EQ(acked["acked_by"], "anna");
+  mill_.Send(topic, R"({"by": "anna", "comment": "seen"})");
+  EXPECT_EQ(mill_.Drain().size(), 1u) << "the broker may bring it twice";
+  EXPECT_TRUE(mill_.Alerts().empty());
+  EXPECT_TRUE(mill_.Letters().empty());
+}
+
+TEST_F(IntakeTest, AnAcknowledgementThatSaysNothingOrOfNothingIsADeadLetter) {
+  const std::string topic = "gemel/alerts/ack/";
+  const std::string good = R"({"by": "anna"})";
+  EXPECT_TRUE(Holds(ExpectRefused(mill_, Refusal::kAckInvalid, topic + "a-1-0", good).error,
+                    "no alert a-1-0"));
+  EXPECT_TRUE(
+      Holds(ExpectRefused(mill_, Refusal::kAckInvalid, topic + "x", good).error, "alert's id"));
+  EXPECT_TRUE(Holds(ExpectRefused(mill_, Refusal::kAckInvalid, topic, good).error, "alert's id"));
+  mill_.Send("lab/north/l1/x", R"({"order": "raise"})");
+  mill_.Drain();
+  const auto raised = nlohmann::json::parse(mill_.Alerts().at(0));
+  EXPECT_TRUE(Holds(
+      ExpectRefused(mill_, Refusal::kAckInvalid, topic + raised["id"].get<std::string>(), "{}")
+          .error,
+      "by: 0 bytes"));
 }
 
 }  // namespace

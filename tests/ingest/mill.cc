@@ -50,8 +50,10 @@ Mill::Mill(const MillOptions& options)
   }
   sequencer.emplace(1, clock, std::move(inboxes));
   engine_.emplace(world, *this);
+  IntakeOptions intake = options.intake;
+  intake.find_alert = [this](EffectId alert) { return engine_->open_alerts().Find(alert); };
   intake_.emplace(world, std::move(plans), Required(route::Router::Build(templates)), *sequencer,
-                  &outbox, *this, clock, options.intake);
+                  &outbox, *this, clock, std::move(intake));
 }
 
 Mill::~Mill() = default;
@@ -101,6 +103,10 @@ std::string Mill::Field(std::string_view id, std::string_view field) {
 }
 
 void Mill::Append(const effects::Effect& effect) {
+  if (effect.kind == effects::EffectKind::kAlert) {
+    if (!effect.payload.empty()) alerts_.emplace_back(effect.payload);
+    return;
+  }
   constexpr std::string_view kRoot = "gemel/deadletter/";
   ASSERT_TRUE(effect.topic.starts_with(kRoot)) << effect.topic;
   const auto json = nlohmann::json::parse(effect.payload);

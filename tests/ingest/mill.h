@@ -60,6 +60,8 @@ class Mill : public effects::Sink {
   std::vector<std::string> Discard(uint32_t shard, journal::Sequencer& sequencer);
   // Dead letters since the last call.
   std::vector<Letter> Letters() { return std::exchange(letters_, {}); }
+  // What was said of alerts since the last call, in JSON.
+  std::vector<std::string> Alerts() { return std::exchange(alerts_, {}); }
   // Value of a twin's field as JSON text; "" if there is no such twin.
   std::string Field(std::string_view id, std::string_view field);
   uint64_t refused(Refusal reason) const {
@@ -81,6 +83,7 @@ class Mill : public effects::Sink {
 
  private:
   std::vector<Letter> letters_;
+  std::vector<std::string> alerts_;
   std::optional<twin::Engine> engine_;
   std::optional<Intake> intake_;
 };

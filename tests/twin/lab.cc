@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/model/state.h"
+#include "gateway/twin/acknowledgement.h"
 
 namespace gemel::twin {
 namespace {
@@ -157,6 +158,20 @@ Lsn Lab::Delete(std::string_view id) {
                                .key_hash = HashKey("probe", id),
                                .record_time = now(),
                                .id = id};
+  const std::vector<uint64_t> bytes = Encoded(record);
+  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  return record.lsn;
+}
+
+Lsn Lab::Acknowledge(std::string_view id, EffectId alert, std::string_view by,
+                     std::string_view comment) {
+  const std::string payload = EncodeAck({alert, {std::string(by), std::string(comment)}});
+  const journal::Record record{.lsn = NextLsn(),
+                               .kind = journal::RecordKind::kAlertAcknowledged,
+                               .key_hash = HashKey("probe", id),
+                               .record_time = now(),
+                               .id = id,
+                               .payload = payload};
   const std::vector<uint64_t> bytes = Encoded(record);
   engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
   return record.lsn;

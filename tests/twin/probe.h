@@ -87,6 +87,7 @@ struct Probe {
   void on_timer(State& state, std::string_view name, Context& context) const {
     ++state.fired;
     if (name == "alarm") Do("raise", state, context);
+    if (name == "quiet") Do("clear", state, context);
     if (name == "call") Do("reply", state, context);
     if (name == "bomb") throw std::runtime_error("the bomb went off");
     if (name == "chain") context.set_timer("alarm", std::chrono::seconds(1));
@@ -129,6 +130,7 @@ struct Probe {
     }
     if (word == "tick") context.set_timer("tick", seconds(5), seconds(5));
     if (word == "at_once") context.set_timer("alarm", seconds(0));
+    if (word == "hush") context.set_timer("quiet", seconds(0));
     if (word == "never") context.set_timer("alarm", seconds(-1));
     if (word == "bad_timer") context.set_timer("Alarm!", seconds(1));
     if (word == "disarm") context.cancel_timer("alarm");

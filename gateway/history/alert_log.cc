@@ -1,0 +1,226 @@
+#include "gateway/history/alert_log.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/base/crash_point.h"
+#include "gateway/base/log.h"
+
+namespace gemel::history {
+namespace {
+
+// "GEMH", so that `file` and we know whose database it is.
+constexpr int64_t kApplicationId = 0x47454D48;
+constexpr int64_t kVersion = 1;
+constexpr const char* kSchema = R"(
+CREATE TABLE alert_changes (
+  position INTEGER PRIMARY KEY, lsn INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL, id TEXT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
+  severity TEXT NOT NULL, model TEXT NOT NULL, twin TEXT NOT NULL, code TEXT NOT NULL,
+  alert TEXT NOT NULL, UNIQUE (lsn, ordinal));
+CREATE INDEX alert_changes_by_twin ON alert_changes (model, twin, position);
+CREATE INDEX alert_changes_by_time ON alert_changes (time_ms);)";
+constexpr const char* kInsert =
+    "INSERT OR IGNORE INTO alert_changes (lsn, ordinal, time_ms, id, change, status, severity, "
+    "model, twin, code, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+constexpr const char* kDeleteOld =
+    "DELETE FROM alert_changes WHERE position IN (SELECT position FROM alert_changes WHERE "
+    "time_ms < ?1 ORDER BY time_ms LIMIT ?2)";
+constexpr const char* kDeleteFirst =
+    "DELETE FROM alert_changes WHERE position IN (SELECT position FROM alert_changes ORDER BY "
+    "position LIMIT ?1)";
+
+constexpr std::chrono::seconds kRetryEvery{1};
+constexpr std::chrono::minutes kPruneEvery{1};
+// Rows that go in one transaction, so that a file that is far too large does not hold new ones up.
+constexpr int64_t kPruneRows = 10'000;
+
+Status Prepare(sqlite::Database& database) {
+  // In full, because nothing writes again what a snapshot stands on.
+  GEMEL_TRY(database.Run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+  GEMEL_TRY_LET(const int64_t application, database.Integer("PRAGMA application_id"));
+  GEMEL_TRY_LET(const int64_t version, database.Integer("PRAGMA user_version"));
+  GEMEL_TRY_LET(const int64_t objects, database.Integer("SELECT count(*) FROM sqlite_schema"));
+  const std::string path = database.path().string();
+  if (objects == 0 && version == 0) {
+    return database.Run(
+        fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
+                    "COMMIT",
+                    kSchema, kApplicationId, kVersion));
+  }
+  if (application != kApplicationId)
+    return Damaged(fmt::format("{}: it is no history of this program", path));
+  if (version != kVersion) {
+    return Invalid(
+        fmt::format("{}: of version {}; this program knows version {}", path, version, kVersion));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AlertLog>> AlertLog::Open(AlertLogOptions options, const Clock& clock) {
+  GEMEL_TRY_LET(sqlite::Database database,
+                sqlite::Database::Open(options.path, sqlite::Database::Mode::kReadWrite));
+  GEMEL_TRY(Prepare(database));
+  return std::unique_ptr<AlertLog>(new AlertLog(std::move(database), std::move(options), clock));
+}
+
+AlertLog::AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock)
+    : options_(std::move(options)), clock_(clock), database_(std::move(database)) {
+  thread_ = std::jthread([this] {
+    pthread_setname_np(pthread_self(), "gemel-history");
+    Run();
+  });
+}
+
+AlertLog::~AlertLog() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void AlertLog::Append(EffectId effect, std::string_view change, std::string_view alert) {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back({++appended_, effect, std::string(change), std::string(alert)});
+    waiting_bytes_ += waiting_.back().bytes();
+    DropOldest();
+  }
+  changed_.notify_all();
+}
+
+void AlertLog::DropOldest() {
+  while (waiting_bytes_ > options_.queue_bytes_max && waiting_.size() > 1) {
+    waiting_bytes_ -= waiting_.front().bytes();
+    waiting_.pop_front();
+    dropped_.Add();
+  }
+}
+
+void AlertLog::PutBack(std::deque<Change> changes) {
+  for (const Change& change : changes) waiting_bytes_ += change.bytes();
+  std::swap(waiting_, changes);
+  for (Change& change : changes) waiting_.push_back(std::move(change));
+  DropOldest();
+}
+
+bool AlertLog::Flush(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  const uint64_t wanted = appended_;
+  ++flushing_;
+  changed_.notify_all();
+  changed_.wait_for(lock, patience, [&] { return done_ >= wanted || is_failing_; });
+  --flushing_;
+  return done_ >= wanted;
+}
+
+void AlertLog::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait_for(lock, kPruneEvery, [this] { return is_stopping_ || !waiting_.empty(); });
+    // Together with what comes soon, unless somebody waits; and not at once after a failure.
+    const auto until = is_failing_ ? std::chrono::milliseconds(kRetryEvery) : options_.gather;
+    changed_.wait_for(lock, until,
+                      [this] { return is_stopping_ || (flushing_ > 0 && !is_failing_); });
+    const bool is_last = is_stopping_;
+    std::deque<Change> changes = std::exchange(waiting_, {});
+    waiting_bytes_ = 0;
+    const uint64_t last = appended_;
+    lock.unlock();
+    const Status status = Write(changes);
+    lock.lock();
+    if (status.ok()) {
+      done_ = last;
+    } else {
+      PutBack(std::move(changes));
+    }
+    if (status.ok() == is_failing_) {
+      is_failing_ = !status.ok();
+      if (is_failing_) {
+        log::Warning("history=failing because={}", log::Quoted(status.message()));
+      } else {
+        log::Info("history=written dropped={}", dropped_.value());
+      }
+    }
+    changed_.notify_all();
+    if (is_last && (waiting_.empty() || is_failing_)) return;
+  }
+}
+
+Status AlertLog::Write(const std::deque<Change>& changes) {
+  if (!changes.empty()) {
+    GEMEL_TRY(database_.Run("BEGIN IMMEDIATE"));
+    Status status = WriteAll(changes);
+    CrashPoint("history.before_commit");
+    if (status.ok()) status = database_.Run("COMMIT");
+    if (!status.ok()) {
+      static_cast<void>(database_.Run("ROLLBACK"));
+      return status;
+    }
+    written_.Add(changes.size());
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (pruned_at_ && now - *pruned_at_ < kPruneEvery) return Status::Ok();
+  pruned_at_ = now;
+  return Prune();
+}
+
+Status AlertLog::WriteAll(const std::deque<Change>& changes) {
+  GEMEL_TRY_LET(sqlite::Statement insert, database_.Prepare(kInsert));
+  for (const Change& change : changes) {
+    const auto alert = nlohmann::json::parse(change.alert, nullptr, false);
+    if (!alert.is_object()) continue;  // we have written it ourselves
+    const auto text = [&alert](const char* name) { return alert.value(name, std::string()); };
+    const std::string id = text("id");
+    const std::string status = text("status");
+    const std::string severity = text("severity");
+    const std::string model = text("model");
+    const std::string twin = text("twin");
+    const std::string code = text("code");
+    insert.Bind(1, static_cast<int64_t>(change.effect.lsn));
+    insert.Bind(2, static_cast<int64_t>(change.effect.ordinal));
+    insert.Bind(3, alert.value("time_ms", int64_t{0}));
+    insert.Bind(4, std::string_view(id));
+    insert.Bind(5, std::string_view(change.change));
+    insert.Bind(6, std::string_view(status));
+    insert.Bind(7, std::string_view(severity));
+    insert.Bind(8, std::string_view(model));
+    insert.Bind(9, std::string_view(twin));
+    insert.Bind(10, std::string_view(code));
+    insert.Bind(11, std::string_view(change.alert));
+    GEMEL_TRY(insert.Run());
+  }
+  return Status::Ok();
+}
+
+Status AlertLog::Prune() {
+  const Time oldest = clock_.Now() - options_.keep;
+  GEMEL_TRY_LET(sqlite::Statement old, database_.Prepare(kDeleteOld));
+  old.Bind(1, std::chrono::floor<std::chrono::milliseconds>(oldest.time_since_epoch()).count());
+  old.Bind(2, kPruneRows);
+  GEMEL_TRY(old.Run());
+  GEMEL_TRY_LET(const int64_t page, database_.Integer("PRAGMA page_size"));
+  while (true) {
+    // Pages that are free are used again, so the file itself grows no further.
+    GEMEL_TRY_LET(const int64_t pages, database_.Integer("PRAGMA page_count"));
+    GEMEL_TRY_LET(const int64_t free, database_.Integer("PRAGMA freelist_count"));
+    const auto bytes = static_cast<uint64_t>(page) * static_cast<uint64_t>(pages - free);
+    if (bytes <= options_.bytes_max) return Status::Ok();
+    GEMEL_TRY_LET(const int64_t rows, database_.Integer("SELECT count(*) FROM alert_changes"));
+    if (rows == 0) return Status::Ok();
+    GEMEL_TRY_LET(sqlite::Statement first, database_.Prepare(kDeleteFirst));
+    first.Bind(1, std::min(kPruneRows, rows / 10 + 1));
+    GEMEL_TRY(first.Run());
+  }
+}
+
+}  // namespace gemel::history
