@@ -36,9 +36,13 @@ class Extremes {
  public:
   // Share of what the whole range would be with `x` in it that `x` lies above (below) the rest: 0
   // within, 0.5 if it doubles the range. 0 until there is something to compare with.
-  double Above(double x) const { return Beyond(x - high_); }
-  double Below(double x) const { return Beyond(low_ - x); }
-  double Outside(double x) const { return std::max(Above(x), Below(x)); }
+  // A range below `least` counts as that.
+  double Above(double x, double least = 0) const { return Beyond(x - high_, least); }
+  double Below(double x, double least = 0) const { return Beyond(low_ - x, least); }
+  double Outside(double x, double least = 0) const {
+    return std::max(Above(x, least), Below(x, least));
+  }
+  double range() const { return high_ - low_; }
 
   void Take(double x) {
     if (count_ == 0) low_ = high_ = mean_ = x;
@@ -62,9 +66,9 @@ class Extremes {
   static constexpr double kMemory = 50'000;   // standard deviations times readings
   static constexpr double kPrecision = 1e-6;  // of a value: less is no change
 
-  double Beyond(double distance) const {
+  double Beyond(double distance, double least) const {
     if (count_ < kWarmUp || !(distance > 0)) return 0;
-    return distance / (distance + (high_ - low_) + kPrecision * std::abs(mean_) + 1e-12);
+    return distance / (distance + std::max(range(), least) + kPrecision * std::abs(mean_) + 1e-12);
   }
   static double Faded(double distance, double fading) {
     return distance > 0 ? distance * std::min(0.5, distance * fading) : 0;
@@ -196,9 +200,11 @@ class AnomalyDetector {
     const double highest = recent_.Highest();
     const double residual = residuals_.Mean();
     const double surprise = surprises_.Mean();
+    const double range = values_.range();
     const std::array<double, 4> novelties = {
-        values_.Outside(x), std::max(floors_.Above(lowest), ceilings_.Below(highest)),
-        residual_means_.Outside(residual), surprise_means_.Above(surprise)};
+        values_.Outside(x), std::max(floors_.Above(lowest, range), ceilings_.Below(highest, range)),
+        residual_means_.Outside(residual, range * kResidualShare),
+        surprise_means_.Above(surprise, kSurprise)};
     values_.Take(x);
     floors_.Take(lowest);
     ceilings_.Take(highest);
@@ -214,7 +220,11 @@ class AnomalyDetector {
   static constexpr size_t kSustained = 10;  // readings
   static constexpr size_t kDaily = 20;
   static constexpr size_t kSteps = 10;
-  static constexpr double kFading = 0.96594;  // a reading: half within 20
+  // What these views range over at least: a stream that repeats itself exactly must not make an
+  // anomaly of next to nothing.
+  static constexpr double kResidualShare = 0.1;  // of the value's range
+  static constexpr double kSurprise = 0.5;       // nats
+  static constexpr double kFading = 0.96594;     // a reading: half within 20
 
   // The views count as independent witnesses: noisy or.
   double Together(const std::array<double, 4>& novelties) {
