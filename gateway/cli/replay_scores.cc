@@ -51,7 +51,9 @@ Result<fs::path> Canonical(const std::string& path, const char* what) {
 // What goes where. Nothing is written over what is read.
 Result<std::vector<ScoredFile>> ScoredFiles(const ScoresOptions& options) {
   GEMEL_TRY_LET(const fs::path root, Canonical(options.root, "--root "));
-  const fs::path folder = fs::weakly_canonical(options.folder);
+  std::error_code error;
+  const fs::path folder = fs::weakly_canonical(options.folder, error);
+  if (error) return Unavailable(fmt::format("--scores {}: {}", options.folder, error.message()));
   if (folder == root) {
     return Invalid(fmt::format("--scores {}: the folder of --root, whose files it would overwrite",
                                options.folder));

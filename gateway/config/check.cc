@@ -175,8 +175,13 @@ class RouteCheck {
   }
 
   Status CheckFeedWatch() const {
-    if (!route_.feed_watch || route_.offline_after) return {};
-    return Wrong("feed_watch", "offline_after is missing, without which no twin falls silent");
+    if (!route_.feed_watch) return {};
+    if (!route_.offline_after)
+      return Wrong("feed_watch", "offline_after is missing, without which no twin falls silent");
+    if (route_.feed_watch->within <= *route_.offline_after) return {};
+    return Wrong("feed_watch.within", fmt::format("{} is above offline_after ({})",
+                                                  FormatDuration(route_.feed_watch->within),
+                                                  FormatDuration(*route_.offline_after)));
   }
 
   // The name becomes the id of the route's feed and so obeys the rules of ids.

@@ -38,11 +38,12 @@ Result<gemel_value> ToParameter(const std::string& name, const nlohmann::json& v
       "parameter {} must be a number, a text, true or false; use a table for more", name));
 }
 
-// Calls a plug-in's function; an exception that gets out of it is its failure, not ours.
+// Calls a plug-in's function; an exception that gets out of it is its failure, not ours. So is what
+// the host has refused, even where the model goes on: what it asked for is not whole.
 template <typename Call>
 bool Guarded(std::string& failure, const Call& call) noexcept {
   try {
-    if (call() == 0) return true;
+    if (call() == 0 && failure.empty()) return true;
     if (failure.empty()) failure = "failed without saying why";
   } catch (const std::exception& error) {
     failure = error.what();

@@ -43,9 +43,9 @@ Status WriteText(const fs::path& path, const std::string& text) {
   return Unavailable(fmt::format("{}: cannot be written", path.string()));
 }
 
-// Of a model, below the recording's folder.
-fs::path CodePath(const std::string& model, bool is_script) {
-  return fs::path("models") / (model + (is_script ? ".lua" : ".so"));
+// Of a model, below the recording's folder. A script keeps its name, which stands in its errors.
+fs::path CodePath(const std::string& model, const std::optional<std::string>& script) {
+  return script ? fs::path("models") / model / *script : fs::path("models") / (model + ".so");
 }
 
 }  // namespace
@@ -65,7 +65,10 @@ Status CheckRecording(const fs::path& folder) {
                                  path.string(), about.at("format").dump(), kFormat));
     }
     for (const ordered_json& model : about.at("models")) {
-      const fs::path code = CodePath(model.at("name").get<std::string>(), model.contains("script"));
+      const auto script = model.find("script");
+      const fs::path code = CodePath(
+          model.at("name").get<std::string>(),
+          script == model.end() ? std::nullopt : std::optional(script->get<std::string>()));
       GEMEL_TRY_LET(const std::string digest, model::HashOf(folder / code));
       if (digest == model.at("sha256").get<std::string>()) continue;
       return Damaged(
@@ -157,7 +160,9 @@ Status Recorder::CopyConfiguration(const std::string& program) {
     about["models"].push_back({{"name", name},
                                {is_script ? "script" : "plugin", code.filename().string()},
                                {"sha256", digest}});
-    GEMEL_TRY(take(model[is_script ? "script" : "plugin"], code, CodePath(name, is_script)));
+    GEMEL_TRY(
+        take(model[is_script ? "script" : "plugin"], code,
+             CodePath(name, is_script ? std::optional(code.filename().string()) : std::nullopt)));
     const auto take_file = [&](ordered_json& file, const std::string& kind) {
       const fs::path from = recorded_.folder / file.get<std::string>();
       return take(file, from, fs::path("files") / name / (kind + "-" + from.filename().string()));

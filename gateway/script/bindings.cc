@@ -103,6 +103,8 @@ int StateNewIndex(lua_State* lua) {
     return luaL_error(lua, "%s is filled in from the %s, not by the script", field.name,
                       std::string(model::SourceName(field.source)).c_str());
   }
+  if (field.type == GEMEL_SYMBOL && field.choices_count == 0)
+    return luaL_error(lua, "%s is a symbol without choices, which a script can't set", field.name);
   const gemel_value value = ValueFor(lua, field, 3);
   if (field.choices_count == 0) {
     model::WriteValue(field, subject.state, value);
@@ -330,7 +332,8 @@ int Send(lua_State* lua) {
 
 int Remove(lua_State* lua) {
   gemel_context& context = ContextOf(lua);
-  if (lua_isnoneornil(lua, 2)) return Done(lua, context.host->remove(&context, {}, {}), "remove");
+  // Not where a model's name is nil by mistake.
+  if (lua_gettop(lua) == 1) return Done(lua, context.host->remove(&context, {}, {}), "remove");
   return Done(lua, context.host->remove(&context, CheckText(lua, 2), CheckText(lua, 3)), "remove");
 }
 

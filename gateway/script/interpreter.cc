@@ -1,5 +1,6 @@
 #include "gateway/script/interpreter.h"
 
+#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -13,15 +14,20 @@ namespace {
 
 // Instructions between two looks at how many there were.
 constexpr int kCountEvery = 1'000;
+// Of one text: comparing two is one instruction.
+constexpr size_t kTextBytesMax = 66'000;
 // Where the prelude leaves its function that freezes, and the variables that it has found.
 constexpr int kFreeze = 3;
 constexpr int kVariables = 4;
 
-// Of the two on top; the type counts, too: 1 and 1.0 are equal, and no NaN equals itself.
+// Of the two on top. Numbers by type and bits: 1 and 1.0 are equal to Lua, and so are two zeros.
 bool IsSame(lua_State* lua) {
+  if (lua_type(lua, -1) != LUA_TNUMBER || lua_type(lua, -2) != LUA_TNUMBER)
+    return lua_rawequal(lua, -1, -2) != 0;
   if (lua_isinteger(lua, -1) != lua_isinteger(lua, -2)) return false;
-  if (lua_rawequal(lua, -1, -2) != 0) return true;
-  return lua_rawequal(lua, -1, -1) == 0 && lua_rawequal(lua, -2, -2) == 0;
+  if (lua_isinteger(lua, -1) != 0) return lua_tointeger(lua, -1) == lua_tointeger(lua, -2);
+  return std::bit_cast<uint64_t>(lua_tonumber(lua, -1)) ==
+         std::bit_cast<uint64_t>(lua_tonumber(lua, -2));
 }
 
 int ChargeFor(lua_State* lua) {
@@ -49,7 +55,12 @@ Interpreter::~Interpreter() {
 
 void* Interpreter::Allocate(void* self, void* block, size_t old_size, size_t new_size) {
   auto& interpreter = *static_cast<Interpreter*>(self);
-  if (block == nullptr) old_size = 0;  // it tells the kind of the object then
+  if (block == nullptr) {
+    // The size before tells the kind of the object then.
+    const bool is_text = old_size == LUA_TSTRING;
+    if (is_text && interpreter.is_calling_ && new_size > kTextBytesMax) return nullptr;
+    old_size = 0;
+  }
   if (new_size == 0) {
     interpreter.memory_ -= old_size;
     std::free(block);
@@ -57,6 +68,8 @@ void* Interpreter::Allocate(void* self, void* block, size_t old_size, size_t new
   }
   if (interpreter.is_calling_ && new_size > old_size &&
       interpreter.memory_ + (new_size - old_size) > interpreter.limits_.memory) {
+    // Lua looks for garbage in all of it then.
+    interpreter.left_ -= static_cast<int64_t>(interpreter.memory_ / 256);
     return nullptr;
   }
   void* const moved = std::realloc(block, new_size);
@@ -145,7 +158,12 @@ Status Interpreter::Read(std::string_view name, std::string_view source) {
 Status Interpreter::Freeze() {
   lua_pushvalue(lua_, kFreeze);
   lua_pushvalue(lua_, kDefinition);
-  if (std::string failure; !Call(1, 0, failure)) return Invalid(failure);
+  // As many instructions as there are cells in its tables.
+  left_ = INT64_MAX;
+  is_calling_ = true;
+  const int outcome = lua_pcall(lua_, 1, 0, 0);
+  is_calling_ = false;
+  if (outcome != LUA_OK) return Invalid(TakeError());
   TakeVariables();
   return Status::Ok();
 }

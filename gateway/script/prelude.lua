@@ -9,7 +9,7 @@ local host = ...
 local error, type, next, rawget, rawset, select = error, type, next, rawget, rawset, select
 local setmetatable, tostring, sort = setmetatable, tostring, table.sort
 local getinfo, getupvalue, upvalueid = debug.getinfo, debug.getupvalue, debug.upvalueid
-local find, format, gsub, rep = string.find, string.format, string.gsub, string.rep
+local byte, find, format, gsub, rep = string.byte, string.find, string.format, string.gsub, string.rep
 local insert_raw, concat = table.insert, table.concat
 
 local content_of = {} -- of a table that is frozen
@@ -83,16 +83,24 @@ for _, name in ipairs {
 } do environment.math[name] = math[name] end
 
 environment.string = {}
-for _, name in ipairs { "byte", "char", "len", "lower", "reverse", "sub", "upper" } do
+for _, name in ipairs { "char", "len", "lower", "reverse", "sub", "upper" } do
   environment.string[name] = string[name]
 end
 
 -- Plain text, never a pattern.
-function environment.string.find(text, what, from) return find(text, what, from, true) end
+function environment.string.find(text, what, from)
+  host.charge(#text * #what // 1024)
+  return find(text, what, from, true)
+end
+
+function environment.string.byte(text, from, to)
+  host.charge(to and #text or 1)
+  return byte(text, from, to)
+end
 
 function environment.string.rep(text, count, between)
-  if count > 65536 or count * (#text + #(between or "")) > 1048576 then
-    error("string.rep makes 1 MiB at most", 2)
+  if count > 65536 or count * (#text + #(between or "")) > 65536 then
+    error("string.rep makes 64 KiB at most", 2)
   end
   return rep(text, count, between)
 end

@@ -33,7 +33,7 @@ class ZScore {
   constexpr ZScore() = default;
   // Negative below the mean; nothing while it warms up, and for one that is ignored.
   std::optional<double> Add(Time at, double value, const Settings& settings) {
-    if (!std::isfinite(value) || at <= ewma_.at()) return std::nullopt;
+    if (!IsMeasurable(value) || at <= ewma_.at()) return std::nullopt;
     std::optional<double> score;
     if (count_ >= settings.warm_up && count_ > 0) {
       score = (value - ewma_.mean()) / std::max(ewma_.deviation(), settings.deviation_min);
@@ -68,7 +68,7 @@ class Spike {
   constexpr Spike() = default;
   // Whether it is one; never before the ring is full.
   bool Add(double value, const Settings& settings) {
-    if (!std::isfinite(value)) return false;
+    if (!IsMeasurableFloat(value)) return false;
     bool is_spike = false;
     if (ring_.is_full()) {
       float sorted[kCapacity];
@@ -115,7 +115,7 @@ class TrendChange {
   constexpr TrendChange() = default;
   // The new trend, where this reading changes it. REQUIRES: both tau > 0
   std::optional<Trend> Add(Time at, double value, const Settings& settings) {
-    if (!std::isfinite(value) || at <= at_) return std::nullopt;
+    if (!IsMeasurable(value) || at <= at_) return std::nullopt;
     if (at_ == kNoTime) {
       level_ = value;
     } else {
@@ -179,7 +179,7 @@ class Cusum {
   constexpr Cusum() = default;
   // Beyond the limit, with every reading while it lasts; Reset once it was acted upon.
   Shift Add(double value, const Settings& settings) {
-    if (!std::isfinite(value)) return Shift::kNone;
+    if (!IsMeasurable(value)) return Shift::kNone;
     const double off = value - settings.target;
     up_ = std::max(0.0, up_ + off - settings.slack);
     down_ = std::max(0.0, down_ - off - settings.slack);
@@ -220,7 +220,7 @@ class PageHinkley {
 
   constexpr PageHinkley() = default;
   Shift Add(double value, const Settings& settings) {
-    if (!std::isfinite(value)) return Shift::kNone;
+    if (!IsMeasurable(value)) return Shift::kNone;
     ++count_;
     mean_ += (value - mean_) / static_cast<double>(count_);
     up_ += value - mean_ - settings.tolerance;
@@ -269,7 +269,7 @@ class Seasonal {
   // How many deviations it lies from what is usual; nothing while its slot warms up.
   // REQUIRES: period >= kSlots us
   std::optional<double> Add(Time at, double value, const Settings& settings) {
-    if (!std::isfinite(value)) return std::nullopt;
+    if (!IsMeasurableFloat(value)) return std::nullopt;
     Slot& slot = slots_[SlotOf(at, settings)];
     const double step = value - static_cast<double>(slot.mean);
     std::optional<double> score;

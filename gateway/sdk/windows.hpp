@@ -17,6 +17,11 @@
 // time constants) are arguments: keep them in the model, which may change them, not in the state.
 namespace gemel {
 
+// Whether windows and detectors take the number: its square must be one, too. No NaN is.
+constexpr bool IsMeasurable(double value) { return value >= -1e150 && value <= 1e150; }
+// The same for those that keep a float.
+constexpr bool IsMeasurableFloat(double value) { return value >= -1e18 && value <= 1e18; }
+
 // A number with its event time, as an element of a Ring.
 struct Reading {
   static constexpr const char* kName = "reading";
@@ -65,7 +70,7 @@ class Moments {
 
   constexpr Moments() = default;
   void Add(double value) {
-    if (!std::isfinite(value)) return;
+    if (!IsMeasurable(value)) return;
     ++count_;
     const double step = value - mean_;
     mean_ += step / static_cast<double>(count_);
@@ -127,7 +132,7 @@ class Tumbling {
   // The figures of the stretch that this reading ends, because it is the first of a later one.
   // Stretches without a reading are not told. REQUIRES: width > 0
   std::optional<Moments> Add(Time at, double value, Duration width) {
-    if (!std::isfinite(value)) return std::nullopt;
+    if (!IsMeasurable(value)) return std::nullopt;
     const int64_t stretch = windows_internal::StretchOf(at, width);
     if (width.count() != width_us_) *this = Tumbling(width.count(), stretch);
     if (stretch < stretch_) {
@@ -176,7 +181,7 @@ class Sliding {
   constexpr Sliding() = default;
   // False if it is too late. REQUIRES: pane > 0
   bool Add(Time at, double value, Duration pane) {
-    if (!std::isfinite(value)) return false;
+    if (!IsMeasurable(value)) return false;
     const int64_t index = windows_internal::StretchOf(at, pane);
     if (pane.count() != pane_us_) {
       *this = {};
@@ -233,7 +238,7 @@ class Ewma {
   constexpr Ewma() = default;
   // False if it was ignored. REQUIRES: tau > 0
   bool Add(Time at, double value, Duration tau) {
-    if (!std::isfinite(value)) return false;
+    if (!IsMeasurable(value)) return false;
     if (at_ == kNoTime) {
       mean_ = value;
       at_ = at;
@@ -270,7 +275,7 @@ class Rate {
   constexpr Rate() = default;
   // Per second since the last reading; nothing for the first, and for one that is ignored.
   std::optional<double> Add(Time at, double value) {
-    if (!std::isfinite(value) || at <= at_) return std::nullopt;
+    if (!IsMeasurable(value) || at <= at_) return std::nullopt;
     std::optional<double> rate;
     if (at_ != kNoTime) rate = (value - value_) / ToSeconds(at - at_);
     value_ = value;
@@ -279,7 +284,7 @@ class Rate {
   }
   // The same for a counter that only rises: where it falls, the device has begun again from zero.
   std::optional<double> AddCounter(Time at, double value) {
-    if (at > at_ && value < value_) value_ = 0;
+    if (IsMeasurable(value) && at > at_ && value < value_) value_ = 0;
     return Add(at, value);
   }
   Time at() const { return at_; }

@@ -247,7 +247,8 @@ int Call::HasTimer(gemel_context* context, gemel_text name) {
 Intent* Call::AddIntentTo(Intent::Kind kind, std::string_view model, std::string_view id) {
   const auto named = std::ranges::find_if(
       world_.models, [model](const ModelEntry& entry) { return entry.model->name() == model; });
-  if (named == world_.models.end()) {
+  // A feed is the gateway's, and only its members speak to it.
+  if (named == world_.models.end() || model == kFeedModel) {
     Refuse(fmt::format("{}: the configuration has no such model", Quote(model)));
     return nullptr;
   }

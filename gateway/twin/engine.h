@@ -150,10 +150,13 @@ class Engine {
   void ClearOffline(const journal::RecordView& record, Twin& twin);
   // Of members and their feeds, see feed.h.
   const Route* FeedOf(const Twin& twin) const;
+  // The one that knows of the twin, by the timer of its silence; nullptr if none does, or it is
+  // watched no more.
+  const Route* ToldFeed(const Timer& timer) const;
   void TellFeed(const journal::RecordView& record, const Route& feed, const char* what,
                 Arguments arguments = {});
-  // The look at the twin's silence; its due time is then.
-  void ArmSilence(uint16_t model, Twin& twin, Time due, Duration how);
+  // A look at the twin's silence will be due then. How it stands with the feed that was told.
+  void ArmSilence(uint16_t model, Twin& twin, Time due, Duration how, uint64_t told);
   // Whatever it was before, the feed knows now that the twin reports. It was heard before then.
   void ReportToFeed(const journal::RecordView& record, Twin& twin, Time before);
   void LeaveFeed(const journal::RecordView& record, const Twin& twin);

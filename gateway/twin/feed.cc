@@ -10,8 +10,8 @@
 namespace gemel::twin {
 namespace {
 
-// How many fell silent lately: a count for each of so many parts of the time that is looked at, so
-// that a silence counts for that time, or a part of it more.
+// How many fell silent lately and have not come back: a count for each of so many parts of the time
+// that is looked at, so that a silence counts for that time, or a part of it more.
 class Recent {
  public:
   static constexpr const char* kLayout = "recent<16>/1";
@@ -19,7 +19,17 @@ class Recent {
 
   void Add(Time now, Duration within) {
     Turn(now, within);
-    ++counts_[static_cast<size_t>(pane_ % kPanes)];
+    ++counts_[Index(pane_)];
+  }
+  // One that is counted came back: the latest, as good as any.
+  void Remove(Time now, Duration within) {
+    Turn(now, within);
+    for (int64_t back = 0; back <= kPanes; ++back) {
+      int64_t& count = counts_[Index(pane_ + kPanes + 1 - back)];
+      if (count == 0) continue;
+      --count;
+      return;
+    }
   }
   int64_t Count(Time now, Duration within) {
     Turn(now, within);
@@ -30,14 +40,18 @@ class Recent {
   void Clear() { counts_ = {}; }
 
  private:
+  static size_t Index(int64_t pane) { return static_cast<size_t>(pane % (kPanes + 1)); }
   void Turn(Time now, Duration within) {
-    const int64_t pane = now.time_since_epoch() / std::max(within / kPanes, Duration(1));
+    const int64_t width_us = std::max<int64_t>(within.count() / kPanes, 1);
+    if (width_us != width_us_) *this = {};  // of another configuration
+    width_us_ = width_us;
+    const int64_t pane = std::max<int64_t>(now.time_since_epoch().count() / width_us, 0);
     const int64_t passed = std::clamp<int64_t>(pane - pane_, 0, kPanes + 1);
-    for (int64_t i = 1; i <= passed; ++i)
-      counts_[static_cast<size_t>((pane_ + i) % (kPanes + 1))] = 0;
+    for (int64_t i = 1; i <= passed; ++i) counts_[Index(pane_ + i)] = 0;
     pane_ = std::max(pane, pane_);
   }
 
+  int64_t width_us_ = 0;
   int64_t pane_ = 0;
   std::array<int64_t, kPanes + 1> counts_{};
 };
@@ -81,7 +95,7 @@ class Feed {
     } else if (message.name() == kMemberIsSilent) {
       FallSilent(state, watch->second, context);
     } else if (message.name() == kMemberIsGone) {
-      --state.reporting;
+      Leave(state, watch->second, message.find<bool>(kWasSilent).value_or(false), context);
     } else if (message.name() == kMemberAsks && !IsFeeds(state, watch->second, context.now())) {
       context.send(message.from_model(), message.from_id(), kSilenceIsOwn);
     }
@@ -98,22 +112,37 @@ class Feed {
                      Context& context) {
     ++state.reporting;
     const auto since_us = message.find<int64_t>(kSinceUs);
-    if (!since_us) return;
+    if (!since_us) return LookWhetherOver(state, watch, context);
     if (!IsFeeds(state, watch, context.now())) {
       context.send(message.from_model(), message.from_id(), kSilenceIsOwn, {{kSinceUs, *since_us}});
     }
+    if (state.is_silent) {
+      state.silent = std::max<int64_t>(0, state.silent - 1);
+    } else {
+      state.recent.Remove(context.now(), watch.within);
+    }
+    LookWhetherOver(state, watch, context);
+  }
+
+  static void Leave(State& state, const FeedWatch& watch, bool was_silent, Context& context) {
+    int64_t& left = was_silent ? state.silent : state.reporting;
+    left = std::max<int64_t>(0, left - 1);
+    LookWhetherOver(state, watch, context);
+  }
+
+  static void LookWhetherOver(State& state, const FeedWatch& watch, Context& context) {
     if (!state.is_silent) return;
-    state.silent = std::max<int64_t>(0, state.silent - 1);
     const double all = static_cast<double>(state.reporting + state.silent);
     if (static_cast<double>(state.silent) > watch.share * all) return;
     state.is_silent = false;
+    state.silent = 0;
     state.cleared_at = context.now();
     state.recent.Clear();
     context.clear(kFeedSilentCode);
   }
 
   static void FallSilent(State& state, const FeedWatch& watch, Context& context) {
-    --state.reporting;
+    state.reporting = std::max<int64_t>(0, state.reporting - 1);
     const Time now = context.now();
     state.recent.Add(now, watch.within);
     if (state.is_silent) {

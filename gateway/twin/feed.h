@@ -18,11 +18,12 @@ inline constexpr const char* kFeedSilentCode = "feed_silent";
 inline constexpr const char* kMemberReports =
     "reports";  // since_us: from a silence that it kept back
 inline constexpr const char* kMemberIsSilent = "is_silent";  // it reported before
-inline constexpr const char* kMemberIsGone = "is_gone";      // the same, deleted
+inline constexpr const char* kMemberIsGone = "is_gone";      // deleted; was_silent: it was silent
 inline constexpr const char* kMemberAsks = "asks";
 // And not the feed's: tell people. since_us: of one that is over.
 inline constexpr const char* kSilenceIsOwn = "silence_is_own";
 inline constexpr const char* kSinceUs = "since_us";
+inline constexpr const char* kWasSilent = "was_silent";
 
 struct FeedWatch {
   double share = 0.5;        // of the members that reported, which is a silence of the feed

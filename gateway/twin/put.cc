@@ -177,9 +177,12 @@ std::optional<std::string> WrongTimers(const json& line) {
 
 void Engine::PutTimers(const json& line, const journal::RecordView& record, Twin& twin) {
   // Caused by this record, as their alerts are of it.
-  json timers = line.value("timers", json::array());
+  json timers = json::array();
+  for (const json& timer : line.value("timers", json::array())) {
+    // What it was to its feed: here it is to be counted anew.
+    if (timer.is_object() && !timer.value("name", "").empty()) timers.push_back(timer);
+  }
   for (json& timer : timers) {
-    if (!timer.is_object()) continue;
     timer["lsn"] = record.lsn();
     timer["ordinal"] = derived_++;
   }
@@ -201,6 +204,7 @@ void Engine::PutAlerts(const json& line, const journal::RecordView& record, Twin
 }
 
 void Engine::ApplyPut(const journal::RecordView& record) {
+  if (record.model() == world_.feed_model) return;  // it counts its members itself
   const model::Model& model = *world_.models[record.model()].model;
   TwinTable& table = *tables_[record.model()];
   Twin* before = table.Find(record.key_hash(), record.id());
@@ -223,6 +227,7 @@ void Engine::ApplyPut(const journal::RecordView& record) {
     if (before->side() != nullptr) {
       for (Alert& alert : before->side()->alerts) EndAlert(record, *before, alert);
     }
+    if (world_.feed_model) LeaveFeed(record, *before);
     table.NoteDeletion(*before, record.lsn());
     DeleteTwin(record.model(), *before);
   }

@@ -248,7 +248,8 @@ bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Ti
                         .due = Time{Duration{from.at("due_us").get<int64_t>()}},
                         .every = Duration{from.at("every_us").get<int64_t>()},
                         .cause = {from.at("lsn").get<Lsn>(), from.at("ordinal").get<uint32_t>()}};
-      const bool is_timer = (is_of_feed ? timer.is_of_feed() : timer.name.has_value()) &&
+      const bool is_timer = (is_of_feed ? timer.is_of_feed() && timer.every <= Timer::kAsks
+                                        : timer.name.has_value()) &&
                             timer.every >= Duration::zero() &&
                             timers.Find(twin, timer.name) == Timers::kNone;
       if (!is_timer) return false;

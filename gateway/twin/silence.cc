@@ -14,6 +14,9 @@
 namespace gemel::twin {
 namespace {
 
+// Which feed a member has told, where a timer has room for it.
+uint64_t FeedNumber(const Route& route) { return HashKey(kFeedModel, route.name); }
+
 std::string InWords(Duration silence) {
   return fmt::format("no telemetry for {} s",
                      std::chrono::duration_cast<std::chrono::seconds>(silence).count());
@@ -30,26 +33,32 @@ Duration Engine::OfflineAfter(const Twin& twin) const {
   return shortest == Duration::max() ? Duration::zero() : shortest;
 }
 
-void Engine::ArmSilence(uint16_t model, Twin& twin, Time due, Duration how) {
+void Engine::ArmSilence(uint16_t model, Twin& twin, Time due, Duration how, uint64_t told) {
   const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
   if (watched != Timers::kNone) timers_.Disarm(twin, watched);
-  timers_.Arm(twin, model, {.name = Timer::kSilence, .due = due, .every = how});
+  timers_.Arm(twin, model, {.name = Timer::kSilence, .due = due, .every = how, .cause = {told, 0}});
 }
 
 void Engine::WatchSilence(uint16_t model, Twin& twin) {
   const Duration after = OfflineAfter(twin);
   const bool is_silent = twin.side() != nullptr && twin.side()->FindAlert(kOfflineCode) != nullptr;
-  if (after == Duration::zero() || is_silent || twin.last_telemetry == kNoTime) return;
   const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
-  const Duration how = watched == Timers::kNone ? Duration::zero() : timers_.At(watched).every;
-  if (how != Timer::kAsks) ArmSilence(model, twin, twin.last_telemetry + after, how);
+  if (after == Duration::zero() || is_silent || twin.last_telemetry == kNoTime) {
+    if (watched != Timers::kNone) timers_.Disarm(twin, watched);  // of another configuration
+    return;
+  }
+  const Timer timer = watched == Timers::kNone ? Timer{} : timers_.At(watched);
+  if (timer.every == Timer::kAsks && ToldFeed(timer) != nullptr) return;
+  const bool is_told = timer.every == Timer::kReports && ToldFeed(timer) != nullptr;
+  ArmSilence(model, twin, twin.last_telemetry + after, is_told ? Timer::kReports : Duration::zero(),
+             is_told ? timer.cause.lsn : 0);
 }
 
 bool Engine::IsSilent(const Timers::Due& due, const Twin& twin, Time now) {
   const Duration after = OfflineAfter(twin);
   const Time since = listens_since_ ? std::max(*listens_since_, twin.last_telemetry) : now;
   if (since + after <= now) return true;
-  timers_.Rearm(due.timer, since + after, {});
+  timers_.Rearm(due.timer, since + after, timers_.At(due.timer).cause);
   return false;
 }
 
@@ -64,15 +73,16 @@ void Engine::ApplySilence(const journal::RecordView& record) {
   if (watched == Timers::kNone) return;
   twin->applied_lsn = record.lsn();
   tables_[record.model()]->MarkDirty(*twin);
-  const Duration how = timers_.At(watched).every;
-  const Route* const feed = FeedOf(*twin);
-  if (feed == nullptr || how == Duration::zero()) {
+  const Timer timer = timers_.At(watched);
+  const Duration after = OfflineAfter(*twin);
+  const Route* const feed = ToldFeed(timer);
+  if (after == Duration::zero() || feed == nullptr) {
     timers_.Disarm(*twin, watched);
-    RaiseOffline(record, *twin, twin->last_telemetry);
-  } else {
-    TellFeed(record, *feed, how == Timer::kReports ? kMemberIsSilent : kMemberAsks);
-    ArmSilence(record.model(), *twin, record.record_time() + OfflineAfter(*twin), Timer::kAsks);
+    if (after > Duration::zero()) RaiseOffline(record, *twin, twin->last_telemetry);
+    return;
   }
+  TellFeed(record, *feed, timer.every == Timer::kReports ? kMemberIsSilent : kMemberAsks);
+  ArmSilence(record.model(), *twin, record.record_time() + after, Timer::kAsks, timer.cause.lsn);
 }
 
 void Engine::RaiseOffline(const journal::RecordView& record, Twin& twin, Time since) {
@@ -101,13 +111,20 @@ void Engine::EndSilence(const journal::RecordView& record, Twin& twin) {
 }
 
 const Route* Engine::FeedOf(const Twin& twin) const {
-  if (!world_.feed_model) return nullptr;
   const Route* first = nullptr;
   twin.ForEachSeen([&](uint16_t number, Time) {
     const Route& route = world_.routes[number];
     if (route.feed_watch && (first == nullptr || &route < first)) first = &route;
   });
   return first;
+}
+
+const Route* Engine::ToldFeed(const Timer& timer) const {
+  if (!world_.feed_model || timer.every == Duration::zero()) return nullptr;
+  for (const Route& route : world_.routes) {
+    if (route.feed_watch && FeedNumber(route) == timer.cause.lsn) return &route;
+  }
+  return nullptr;
 }
 
 void Engine::TellFeed(const journal::RecordView& record, const Route& feed, const char* what,
@@ -120,25 +137,28 @@ void Engine::TellFeed(const journal::RecordView& record, const Route& feed, cons
 }
 
 void Engine::ReportToFeed(const journal::RecordView& record, Twin& twin, Time before) {
-  const Route* const feed = FeedOf(twin);
+  const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
+  const Timer timer = watched == Timers::kNone ? Timer{} : timers_.At(watched);
+  if (timer.every == Timer::kReports) return;
+  const Route* const told = ToldFeed(timer);
+  const Route* const feed = told != nullptr ? told : FeedOf(twin);
   const Duration after = OfflineAfter(twin);
   if (feed == nullptr || after == Duration::zero()) return;
-  const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
-  const Duration how = watched == Timers::kNone ? Duration::zero() : timers_.At(watched).every;
-  if (how == Timer::kReports) return;
-  if (how == Timer::kAsks) {
+  if (told != nullptr) {
     TellFeed(record, *feed, kMemberReports, {{kSinceUs, before.time_since_epoch().count()}});
   } else {
     TellFeed(record, *feed, kMemberReports);
   }
-  ArmSilence(record.model(), twin, twin.last_telemetry + after, Timer::kReports);
+  ArmSilence(record.model(), twin, twin.last_telemetry + after, Timer::kReports, FeedNumber(*feed));
 }
 
 void Engine::LeaveFeed(const journal::RecordView& record, const Twin& twin) {
-  const Route* const feed = FeedOf(twin);
   const Timers::Handle watched = timers_.Find(twin, Timer::kSilence);
-  if (feed == nullptr || watched == Timers::kNone) return;
-  if (timers_.At(watched).every == Timer::kReports) TellFeed(record, *feed, kMemberIsGone);
+  if (watched == Timers::kNone) return;
+  const Timer timer = timers_.At(watched);
+  const Route* const feed = ToldFeed(timer);
+  if (feed != nullptr)
+    TellFeed(record, *feed, kMemberIsGone, {{kWasSilent, timer.every == Timer::kAsks}});
 }
 
 // A feed says to a member that its silence is its own.

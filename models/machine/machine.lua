@@ -5,6 +5,9 @@
 -- How much overstrain, tool wear times torque, the quality of the product bears.
 local overstrain_max = { L = 11000, M = 12000, H = 13000 }
 
+local needed = { "quality", "air_temperature_k", "process_temperature_k", "rotation_rpm", "torque_nm",
+  "tool_wear_min" }
+
 local function follow(context, is_so, was_so, code, message, properties)
   if is_so and not was_so then context:raise("major", code, message, properties) end
   if was_so and not is_so then context:clear(code) end
@@ -34,6 +37,10 @@ return {
 
   on_telemetry = function(state, message, context)
     if message.is_late then return end
+    for _, name in ipairs(needed) do
+      if not state[name] then return end -- nothing follows from half of it
+    end
+    if not overstrain_max[state.quality] then error("quality is " .. state.quality .. ", not L, M or H") end
     local rise = state.process_temperature_k - state.air_temperature_k
     local power = state.torque_nm * state.rotation_rpm * 2 * math.pi / 60
     local strain = state.tool_wear_min * state.torque_nm

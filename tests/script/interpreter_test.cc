@@ -134,6 +134,7 @@ TEST(InterpreterTest, WhatWasMadeWhenTheScriptWasReadCannotChange) {
   fails("local n = 0", "n = n + 1");
   fails("local n", "n = 1");
   fails("local n = 1", "n = 1.0");
+  fails("local n = 0.0", "n = -0.0");
   fails("local f = function() return 1 end", "f = nil");
   fails("local count = (function() local n = 0 return function() n = n + 1 return n end end)()",
         "count()");
@@ -171,13 +172,27 @@ TEST(InterpreterTest, EndsWhatRunsForTooLong) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(sandbox.Call(), "1");
 }
 
+TEST(InterpreterTest, CountsTheWorkOfWhatIsOneInstruction) {
+  const std::string texts =
+      "local a = string.rep('a', 60000) local b = string.rep('a', 30000) .. 'b' ";
+  EXPECT_THAT(RunBody(texts + "return string.find(a, b)"), HasSubstr("instructions"));
+  EXPECT_THAT(RunBody(texts + "for i = 1, 1e6 do select('#', a:byte(1, 200)) end"),
+              HasSubstr("instructions"));
+  EXPECT_EQ(RunBody(texts + "return a .. b"), "not enough memory") << "a text of more than 64 KiB";
+}
+
+TEST(InterpreterTest, TablesOfAnySizeAreFrozen) {
+  const std::string many = "local t = {} for i = 1, 50000 do t[i] = { i } end ";
+  EXPECT_EQ(Sandbox(many + "return { t = t, run = function() return #t end }").Call(), "50000");
+}
+
 TEST(InterpreterTest, EndsWhatNeedsTooMuchMemory) {
   const Limits limits{.instructions = 100'000'000, .memory = 4 * 1'024 * 1'024};
   EXPECT_EQ(RunBody("local t = {} for i = 1, 1e8 do t[i] = { i } end", limits),
             "not enough memory");
   EXPECT_EQ(RunBody("local s = 'x' while true do s = s .. s end", limits), "not enough memory");
-  EXPECT_THAT(RunBody("return string.rep('x', 1e9)", limits), HasSubstr("1 MiB"));
-  EXPECT_THAT(RunBody("return string.rep('', 1e9)", limits), HasSubstr("1 MiB"));
+  EXPECT_THAT(RunBody("return string.rep('x', 1e9)", limits), HasSubstr("64 KiB"));
+  EXPECT_THAT(RunBody("return string.rep('', 1e9)", limits), HasSubstr("64 KiB"));
   EXPECT_THAT(RunBody("local function f() return 1 + f() end return f()", limits),
               testing::AnyOf(HasSubstr("stack overflow"), HasSubstr("not enough memory")));
   // And goes on afterwards.

@@ -58,6 +58,7 @@ class ScriptTest : public testing::Test {
     { name = "at", type = "time", from = "telemetry", meaning = "A time." },
     { name = "kind", type = "symbol", from = "telemetry", meaning = "A kind." },
     { name = "label", type = "text", from = "profile", capacity = 8, meaning = "A label." },
+    { name = "line", type = "symbol", from = "profile", meaning = "A line." },
     { name = "sum", type = "double", default = 0, meaning = "A sum." },
     { name = "count", type = "int64", meaning = "A count." },
     { name = "flag", type = "bool", default = true, meaning = "A flag." },
@@ -129,6 +130,9 @@ TEST_F(ScriptTest, SaysWhatIsWrongWithTheLine) {
   EXPECT_THAT(Failure("return state.nothing"), HasSubstr("there is no field nothing"));
   EXPECT_THAT(Failure("state.nothing = 1"), HasSubstr("there is no field nothing"));
   EXPECT_THAT(Failure("state.n = 1"), HasSubstr("n is filled in from the telemetry"));
+  EXPECT_THAT(Failure("state.line = 'x'"), HasSubstr("symbol without choices"));
+  EXPECT_THAT(Failure("context:remove(nil, 'x')"), HasSubstr("string expected"));
+  EXPECT_THAT(Failure("pcall(context.clear, context, 'No Code')"), HasSubstr("No Code"));
   EXPECT_THAT(Failure("state.count = 1.5"), HasSubstr("count is a field of type int64"));
   EXPECT_THAT(Failure("state.sum = '1'"), HasSubstr("sum is a field of type double"));
   EXPECT_THAT(Failure("state.mode = 'half'"), HasSubstr("mode is one of off, on"));
@@ -142,7 +146,7 @@ TEST_F(ScriptTest, SaysWhatIsWrongWithTheLine) {
   EXPECT_THAT(Failure("context:reply('x', { a = {} })"), HasSubstr("numbers, texts or booleans"));
   EXPECT_THAT(Failure("context:set_timer('x', 0 / 0)"), HasSubstr("no time in seconds"));
   EXPECT_THAT(Failure("context:nothing()"), HasSubstr("nothing"));
-  EXPECT_THAT(Failure("\n\nerror('because')"), HasSubstr(":14: because"));
+  EXPECT_THAT(Failure("\n\nerror('because')"), HasSubstr(":15: because"));
 }
 
 TEST_F(ScriptTest, AFailedCallChangesNothing) {

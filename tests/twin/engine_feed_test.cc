@@ -156,6 +156,46 @@ TEST_F(EngineFeedTest, WhoIsDeletedReportsNoMore) {
   EXPECT_EQ(Feed()["reporting"], kMembers - 1);
 }
 
+TEST_F(EngineFeedTest, WhenAllWhoAreSilentAreDeletedItIsOver) {
+  Say(0, kMembers);
+  Wait(100);
+  EXPECT_EQ(Alerts(), (Changes{{"feed feed_silent active_unacked", 1}}));
+  for (int member = 0; member < kMembers; ++member) {
+    lab_.Delete(Name(member));
+    lab_.Deliver();
+  }
+  EXPECT_EQ(Alerts(), (Changes{{"feed feed_silent cleared_unacked", 1}}));
+  EXPECT_EQ(Feed()["silent"], 0);
+  EXPECT_EQ(Feed()["reporting"], 0);
+}
+
+TEST_F(EngineFeedTest, OneThatComesAndGoesIsNoFeed) {
+  Say(0, kMembers);
+  for (int turn = 0; turn < 30; ++turn) {
+    for (int i = 0; i < 4; ++i) Say(1, kMembers);  // 76 s
+    Say(0, 1);
+  }
+  EXPECT_EQ(Alerts(),
+            (Changes{{"probe offline active_unacked", 30}, {"probe offline cleared_unacked", 30}}));
+}
+
+TEST_F(EngineFeedTest, WhereNothingIsWatchedAnyMoreNobodyIsOffline) {
+  Say(0, kMembers);
+  Wait(70);
+  const World& world = lab_.probes.world;
+  std::string asks;
+  WriteTimers(*lab_.Find(Name(0)), lab_.engine.timers(), world, asks);
+  lab_.probes.world.routes[kNewest].offline_after = Duration(0);
+  lab_.probes.world.routes[kNewest].feed_watch.reset();
+  Engine engine(world, lab_.sink);
+  Twin& twin = engine.Restore(0, HashKey("probe", "m00"), "m00");
+  twin.last_telemetry = kStart;
+  twin.SeenBy(kNewest) = kStart;
+  ASSERT_TRUE(RestoreTimers(asks, world, 0, engine.timers(), twin));
+  engine.FinishRestore(0, twin);
+  EXPECT_EQ(engine.timers().size(), 0u);
+}
+
 TEST_F(EngineFeedTest, WhatAMemberIsToItsFeedIsSaved) {
   Say(0, kMembers);
   const World& world = lab_.probes.world;
@@ -165,10 +205,13 @@ TEST_F(EngineFeedTest, WhatAMemberIsToItsFeedIsSaved) {
     return text;
   };
   const std::string reports = saved();
-  EXPECT_EQ(reports, R"([{"name":"","due_us":0,"every_us":1,"lsn":0,"ordinal":0}])");
+  const uint64_t feed = HashKey(kFeedModel, world.routes[kNewest].name);
+  EXPECT_EQ(reports,
+            fmt::format(R"([{{"name":"","due_us":0,"every_us":1,"lsn":{},"ordinal":0}}])", feed));
   Wait(70);
   const std::string asks = saved();
-  EXPECT_EQ(asks, R"([{"name":"","due_us":0,"every_us":2,"lsn":0,"ordinal":0}])");
+  EXPECT_EQ(asks,
+            fmt::format(R"([{{"name":"","due_us":0,"every_us":2,"lsn":{},"ordinal":0}}])", feed));
 
   for (const std::string& text : {reports, asks}) {
     Engine engine(world, lab_.sink);
