@@ -92,6 +92,17 @@ TEST_F(ReplayTest, CsvRowsBecomeTopicsAndObjects) {
   EXPECT_EQ(set.rows[1].at - set.rows[0].at, 1s);
 }
 
+TEST_F(ReplayTest, TimesAreKeptAsTheyStandWhereAskedForAlsoOfRowsThatAreSkipped) {
+  const std::string map = R"({"topic": "t/{/id}", "time": "/ts", "time_format": "iso"})";
+  EXPECT_TRUE(MustRead("id,ts\n7,2024-01-01\n", map).time_texts.empty());
+  std::ofstream(folder_ / "rows") << "id,ts\n7,2024-01-01\n,2024-01-02 00:00:00\n8,2024-01-03\n";
+  const auto set = ReadReplaySet(folder_ / "rows", Map(map), TimeTexts::kKept);
+  ASSERT_TRUE(set.ok()) << set.status().message();
+  EXPECT_THAT(set->time_texts, ElementsAre("2024-01-01", "2024-01-02 00:00:00", "2024-01-03"));
+  ASSERT_EQ(set->rows.size(), 2u);
+  EXPECT_EQ(set->rows[1].number, 2u);
+}
+
 TEST_F(ReplayTest, KeepAndStringsSayWhatThePayloadHolds) {
   const std::string rows = "id;ts;a/b;trip\n7;1.5;2;9\n";
   EXPECT_EQ(
