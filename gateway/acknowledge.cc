@@ -79,6 +79,16 @@ Status Gateway::OpenHistory() {
                                                    .keep = config_.history.keep,
                                                    .bytes_max = config_.history.size},
                                                   clock_));
+  // A row is known by its record, so what comes under an id that it has already would be ignored.
+  const Lsn newest = history_->newest_at_open();
+  if (newest >= MakeLsn(epoch_->number(), 0)) {
+    return Damaged(
+        fmt::format("{}: it has changes of alerts of epoch {}, and the journal in {} is in epoch "
+                    "{}: they do not "
+                    "belong together. Restore the journal, or move the history away as well",
+                    config_.history.path.string(), newest >> kLsnCounterBits,
+                    config_.journal.path.string(), epoch_->number()));
+  }
   sinks_.KeepHistory(*history_);
   return Status::Ok();
 }

@@ -68,11 +68,18 @@ Result<std::unique_ptr<AlertLog>> AlertLog::Open(AlertLogOptions options, const 
   GEMEL_TRY_LET(sqlite::Database database,
                 sqlite::Database::Open(options.path, sqlite::Database::Mode::kReadWrite));
   GEMEL_TRY(Prepare(database));
-  return std::unique_ptr<AlertLog>(new AlertLog(std::move(database), std::move(options), clock));
+  GEMEL_TRY_LET(const int64_t newest,
+                database.Integer("SELECT coalesce(max(lsn), 0) FROM alert_changes"));
+  return std::unique_ptr<AlertLog>(
+      new AlertLog(std::move(database), std::move(options), clock, static_cast<Lsn>(newest)));
 }
 
-AlertLog::AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock)
-    : options_(std::move(options)), clock_(clock), database_(std::move(database)) {
+AlertLog::AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock,
+                   Lsn newest)
+    : options_(std::move(options)),
+      clock_(clock),
+      newest_at_open_(newest),
+      database_(std::move(database)) {
   thread_ = std::jthread([this] {
     pthread_setname_np(pthread_self(), "gemel-history");
     Run();

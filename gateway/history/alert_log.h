@@ -52,6 +52,9 @@ class AlertLog {
   // it is not: the file can't be written now, or not within `patience`. Not the writing thread.
   bool Flush(std::chrono::milliseconds patience);
 
+  // Of the record of the newest change that the file held when it was opened; kNoLsn: of none.
+  Lsn newest_at_open() const { return newest_at_open_; }
+
   // Any thread.
   uint64_t written() const { return written_.value(); }
   uint64_t dropped() const { return dropped_.value(); }
@@ -66,7 +69,7 @@ class AlertLog {
     size_t bytes() const { return sizeof(Change) + change.size() + alert.size(); }
   };
 
-  AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock);
+  AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock, Lsn newest);
   void Run();
   // Of the writing thread, without the lock.
   Status Write(const std::deque<Change>& changes);
@@ -78,6 +81,7 @@ class AlertLog {
 
   const AlertLogOptions options_;
   const Clock& clock_;
+  const Lsn newest_at_open_;
   sqlite::Database database_;
   std::optional<std::chrono::steady_clock::time_point> pruned_at_;
 

@@ -89,6 +89,15 @@ TEST_F(AlertLogTest, WhatIsDecidedOnceMoreIsOneRow) {
   EXPECT_THAT(Rows(), ElementsAre("a-3-0 raised", "a-2-0 cleared", "a-1-0 raised"));
 }
 
+TEST_F(AlertLogTest, TheNewestRecordIsKnownWhenItIsOpened) {
+  Open();
+  EXPECT_EQ(log_->newest_at_open(), kNoLsn);
+  Append(MakeLsn(3, 7), "raised");
+  Append(MakeLsn(2, 9), "raised");
+  Open();
+  EXPECT_EQ(log_->newest_at_open(), MakeLsn(3, 7));
+}
+
 TEST_F(AlertLogTest, WhatWaitsAtTheEndIsWritten) {
   options_.gather = 1h;
   Open();
