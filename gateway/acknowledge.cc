@@ -125,6 +125,7 @@ Status Gateway::OpenHistory() {
                     config_.history.path.string(), newest >> kLsnCounterBits,
                     config_.journal.path.string(), epoch_->number()));
   }
+  history_->HoldWhenFull(true);  // until the journal is replayed
   sinks_.KeepHistory(*history_);
   return Status::Ok();
 }
