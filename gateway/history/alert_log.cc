@@ -25,6 +25,10 @@ CREATE TABLE alert_changes (
   alert TEXT NOT NULL, UNIQUE (lsn, ordinal));
 CREATE INDEX alert_changes_by_twin ON alert_changes (model, twin, position);
 CREATE INDEX alert_changes_by_time ON alert_changes (time_ms);)";
+// Which the first files of this version lack.
+constexpr const char* kIndexes = R"(
+CREATE INDEX IF NOT EXISTS alert_changes_by_id ON alert_changes (id, position);
+CREATE INDEX IF NOT EXISTS alert_changes_by_model ON alert_changes (model, time_ms);)";
 constexpr const char* kInsert =
     "INSERT OR IGNORE INTO alert_changes (lsn, ordinal, time_ms, id, change, status, severity, "
     "model, twin, code, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -54,9 +58,9 @@ Status Prepare(sqlite::Database& database) {
   const std::string path = database.path().string();
   if (objects == 0 && version == 0) {
     return database.Run(
-        fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
+        fmt::format("BEGIN IMMEDIATE; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
                     "COMMIT",
-                    kSchema, kApplicationId, kVersion));
+                    kSchema, kIndexes, kApplicationId, kVersion));
   }
   if (application != kApplicationId)
     return Damaged(fmt::format("{}: it is no history of this program", path));
@@ -64,7 +68,7 @@ Status Prepare(sqlite::Database& database) {
     return Invalid(
         fmt::format("{}: of version {}; this program knows version {}", path, version, kVersion));
   }
-  return Status::Ok();
+  return database.Run(kIndexes);
 }
 
 }  // namespace

@@ -179,6 +179,7 @@ Response AlertHistory(const Sources& sources, const Request& request) {
   const auto limit = ReadCount(request, "limit", kListLimitDefault, kListLimitMax);
   if (!limit) return NoCount(request, "limit", kListLimitMax);
   query.limit = *limit;
+  query.bytes_max = kListStateBytesMax;
   if (!sources.alert_history) return Problem(404, "this gateway keeps no history");
   Result<std::string> rows = sources.alert_history(query);
   return rows.ok() ? Json(*std::move(rows)) : Problem(503, rows.status().message());

@@ -121,6 +121,9 @@ TEST_F(AlertLogTest, AQueryLeavesTheOthersOut) {
   EXPECT_THAT(Rows({.id = "a-2-0"}), ElementsAre("a-2-0 raised"));
   EXPECT_THAT(Rows({.from_ms = 1'700'000'001'000}), ElementsAre("a-4-0 cleared", "a-3-0 raised"));
   EXPECT_THAT(Rows({.limit = 1}), ElementsAre("a-4-0 cleared"));
+  EXPECT_THAT(Rows({.model = "truck", .from_ms = 1'700'000'001'000}), ElementsAre("a-4-0 cleared"));
+  EXPECT_THAT(Rows({.model = "bus", .id = "a-2-0"}), IsEmpty());
+  EXPECT_THAT(Rows({.bytes_max = 1}), ElementsAre("a-4-0 cleared"));
   EXPECT_THAT(Rows({.model = "truck", .twin = "' OR 1 = 1 --"}), IsEmpty());
 }
 
