@@ -2,9 +2,11 @@
 // them.
 
 #include <chrono>
-#include <latch>
+#include <future>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,11 +21,13 @@ namespace {
 
 constexpr std::chrono::seconds kAckPatience{5};
 constexpr std::chrono::milliseconds kAckPoll{10};
+// For how long whoever acknowledges waits for a shard that is behind.
+constexpr std::chrono::milliseconds kAnswerPatience{2'000};
 constexpr std::chrono::milliseconds kReadPatience{1'000};
 
 }  // namespace
 
-Result<std::string> Gateway::Acknowledge(EffectId alert, const twin::AckText& ack) {
+Result<http::AckAnswer> Gateway::Acknowledge(EffectId alert, const twin::AckText& ack) {
   if (!has_recovered_.load()) return Unavailable("the journal is replayed; try again");
   const auto owner = shards_->FindAlert(alert);
   const std::string id = FormatEffectId('a', alert);
@@ -45,32 +49,64 @@ Result<std::string> Gateway::Acknowledge(EffectId alert, const twin::AckText& ac
   if (outcome != journal::Sequencer::Outcome::kAppended)
     return Unavailable("the journal has no room; try again");
 
-  std::optional<std::string> json;
-  std::latch done(1);
-  const bool is_asked =
-      shards_->Ask(sequencer_->ShardOf(owner->key_hash), [&](twin::Engine& engine) {
-        if (engine.applied() < record.lsn) return false;
-        twin::Twin* const its = engine.table(owner->model).Find(owner->key_hash, owner->id);
-        twin::Side* const side = its == nullptr ? nullptr : its->side();
-        if (const twin::Alert* const found = side == nullptr ? nullptr : side->FindAlert(alert)) {
-          const Time time = found->ack ? found->ack->time : record.record_time;
-          effects::WriteAlert(
-              twin::TextOf(*found, compiled_->world.models[owner->model].model->name(), owner->id,
-                           time),
-              json.emplace());
-        }
-        done.count_down();
-        return true;
-      });
-  if (!is_asked) return Unavailable("the gateway stops");
-  done.wait();
-  if (json) return *std::move(json) + "\n";
+  const auto answer_until = std::chrono::steady_clock::now() + kAnswerPatience;
+  while (std::chrono::steady_clock::now() < answer_until) {
+    GEMEL_TRY_LET(auto json, WhatAckDid({alert, ack}, *owner, record.lsn));
+    if (json) return http::AckAnswer{*std::move(json)};
+    std::this_thread::sleep_for(kAckPoll);
+  }
+  return http::AckAnswer{fmt::format("{{\"id\":\"{}\",\"status\":\"recorded\"}}\n", id), false};
+}
+
+Result<std::optional<std::string>> Gateway::WhatAckDid(const twin::AckOfAlert& ack,
+                                                       const twin::AlertOwner& owner, Lsn record) {
+  struct Answer {
+    bool is_applied = false;
+    bool has_acked = false;
+    std::string json;  // empty: the twin has no such alert
+    std::string acked_by;
+  };
+  // Shared, because the slice may run after we have given it up. It does not wait for the record:
+  // other requests would wait behind it.
+  const auto answer = std::make_shared<std::promise<Answer>>();
+  std::future<Answer> answered = answer->get_future();
+  const auto look = [this, answer, record, owner, alert = ack.alert](twin::Engine& engine) {
+    Answer found{.is_applied = engine.applied() >= record,
+                 .has_acked = engine.HasAcknowledged(record)};
+    twin::Twin* const its = engine.table(owner.model).Find(owner.key_hash, owner.id);
+    twin::Side* const side = its == nullptr ? nullptr : its->side();
+    if (const twin::Alert* const it = side == nullptr ? nullptr : side->FindAlert(alert)) {
+      if (it->ack) found.acked_by = it->ack->by;
+      const auto& model = *compiled_->world.models[owner.model].model;
+      effects::WriteAlert(
+          twin::TextOf(*it, model.name(), owner.id, it->ack ? it->ack->time : it->last),
+          found.json);
+    }
+    answer->set_value(std::move(found));
+    return true;
+  };
+  if (!shards_->Ask(sequencer_->ShardOf(owner.key_hash), look))
+    return Unavailable("the gateway stops; the acknowledgement is recorded");
+  if (answered.wait_for(kAnswerPatience) != std::future_status::ready)
+    return std::optional<std::string>();
+  const Answer found = answered.get();
+  if (!found.is_applied) return std::optional<std::string>();
+  const std::string id = FormatEffectId('a', ack.alert);
+  if (!found.has_acked) {
+    if (found.json.empty())
+      return Invalid(fmt::format("alert {} was over or raised anew before that", id));
+    if (!found.acked_by.empty())
+      return Invalid(
+          fmt::format("alert {}: {} has acknowledged it before that", id, found.acked_by));
+    return Invalid(fmt::format("alert {} had grown worse than that", id));
+  }
+  if (!found.json.empty()) return std::optional(found.json + "\n");
   // Over and now acknowledged: nobody remembers more of it.
   std::string ended = fmt::format(R"({{"id":"{}","status":"cleared_acked","acked_by":)", id);
-  AppendJsonText(ack.by, ended);
+  AppendJsonText(ack.text.by, ended);
   ended += ",\"comment\":";
-  AppendJsonText(ack.comment, ended);
-  return ended + "}\n";
+  AppendJsonText(ack.text.comment, ended);
+  return std::optional(ended + "}\n");
 }
 
 Status Gateway::OpenHistory() {
@@ -79,6 +115,17 @@ Status Gateway::OpenHistory() {
                                                    .keep = config_.history.keep,
                                                    .bytes_max = config_.history.size},
                                                   clock_));
+  // A row is known by its record, so what comes under an id that it has already would be ignored.
+  const Lsn newest = history_->newest_at_open();
+  if (newest >= MakeLsn(epoch_->number(), 0)) {
+    return Damaged(
+        fmt::format("{}: it has changes of alerts of epoch {}, and the journal in {} is in epoch "
+                    "{}: they do not "
+                    "belong together. Restore the journal, or move the history away as well",
+                    config_.history.path.string(), newest >> kLsnCounterBits,
+                    config_.journal.path.string(), epoch_->number()));
+  }
+  history_->HoldWhenFull(true);  // until the journal is replayed
   sinks_.KeepHistory(*history_);
   return Status::Ok();
 }

@@ -68,6 +68,7 @@ void AddSubscription(mqtt::Subscription added, std::vector<mqtt::Subscription>& 
     subscriptions.push_back(std::move(added));
   } else {
     known->qos = std::max(known->qos, added.qos);
+    known->is_optional = known->is_optional && added.is_optional;
   }
 }
 
@@ -121,7 +122,9 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     GEMEL_TRY_LET(world.models.emplace_back().model,
                   model::Model::Create(twin::MakeFeedModel(watches), {.name = twin::kFeedModel}));
   }
-  AddSubscription({ingest::AckTopic(config.root) + "+", 1}, subscriptions);
+  // A broker whose access control does not know of it yet must not keep telemetry away.
+  AddSubscription({.filter = ingest::AckTopic(config.root) + "+", .qos = 1, .is_optional = true},
+                  subscriptions);
   Result<route::Router> router = route::Router::Build(templates);
   if (!router.ok()) return Invalid(fmt::format("routes: {}", router.status().message()));
   return Compiled{std::move(world), std::move(plans), std::move(*router), std::move(subscriptions)};

@@ -138,6 +138,7 @@ Status Gateway::RecoverTwins() {
   sequencer_->Attach(*journal_, catalog, recovered.last);
   shards_->GoLive();
   const uint64_t unsent = gate_.Open(sequencer_->Now());
+  history_->HoldWhenFull(false);
   GEMEL_TRY(SetAside(recovered.set_aside));
   GEMEL_TRY(AppendUnsent(recovered));
   has_recovered_ = true;

@@ -94,8 +94,11 @@ class Gateway {
   // Why no more messages may come; empty if they may.
   std::string WhyHeld() const;
   Result<std::string> Why(EffectId alert, size_t records);
-  // The alert as it is then, as JSON. NotFound if it is neither active nor waits for this.
-  Result<std::string> Acknowledge(EffectId alert, const twin::AckText& ack);
+  // See http::Sources.
+  Result<http::AckAnswer> Acknowledge(EffectId alert, const twin::AckText& ack);
+  // What the shard says of a record that acknowledges an alert; nothing before it is applied.
+  Result<std::optional<std::string>> WhatAckDid(const twin::AckOfAlert& ack,
+                                                const twin::AlertOwner& owner, Lsn record);
   bool RecordDone(std::span<const EffectId> effects);
   bool RecordEnded(std::string_view webhook, std::span<const effects::EndedEffect> effects);
   // False if it can't be appended now; ends the process if the disk fails.

@@ -19,3 +19,5 @@ CREATE TABLE alert_changes (
   UNIQUE (lsn, ordinal));
 CREATE INDEX alert_changes_by_twin ON alert_changes (model, twin, position);
 CREATE INDEX alert_changes_by_time ON alert_changes (time_ms);
+CREATE INDEX alert_changes_by_id ON alert_changes (id, position);
+CREATE INDEX alert_changes_by_model ON alert_changes (model, time_ms);

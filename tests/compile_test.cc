@@ -21,9 +21,10 @@ TEST(CompileTest, RoutesWithOneFilterAreOneSubscriptionOfTheHighestQos) {
   const auto compiled = Compile(
       WithRoutes({{"t/a-{id}", 0}, {"t/b-{id}", 2}, {"t/c-{id}", 1}, {"u/{id}", 1}}), ".", symbols);
   ASSERT_TRUE(compiled.ok()) << compiled.status().message();
-  EXPECT_THAT(compiled->subscriptions,
-              testing::ElementsAre(testing::FieldsAre("t/+", 2), testing::FieldsAre("u/+", 1),
-                                   testing::FieldsAre("gemel/alerts/ack/+", 1)));
+  EXPECT_THAT(
+      compiled->subscriptions,
+      testing::ElementsAre(testing::FieldsAre("t/+", 2, false), testing::FieldsAre("u/+", 1, false),
+                           testing::FieldsAre("gemel/alerts/ack/+", 1, true)));
   EXPECT_EQ(compiled->world.routes.size(), 4u);
 }
 

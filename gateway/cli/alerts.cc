@@ -96,6 +96,9 @@ int AckAlert(const AlertsOptions& options) {
   const Json& alert = reply->json;
   if (options.is_json) {
     fmt::print("{}\n", alert.dump(2, ' ', false, Json::error_handler_t::replace));
+  } else if (CellOf(alert, "status") == "recorded") {
+    fmt::print("{}: recorded; the gateway is behind and takes it into account later\n",
+               CellOf(alert, "id"));
   } else {
     fmt::print("{}: {}, acknowledged by {}\n", CellOf(alert, "id"), CellOf(alert, "status"),
                CellOf(alert, "acked_by"));

@@ -6,7 +6,8 @@
 namespace gemel::effects {
 
 void Gate::Append(const Effect& effect) {
-  if (is_open_.load(std::memory_order_acquire)) {
+  // A change that the history has already is the same row once more, so there is none to hold back.
+  if (is_open_.load(std::memory_order_acquire) || effect.webhook == kHistorySink) {
     to_.Append(effect);
     return;
   }

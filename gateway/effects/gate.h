@@ -16,7 +16,7 @@ namespace gemel::effects {
 
 // Holds effects back while a journal is replayed, which decides them once more, and drops those
 // that the journal says are done with. Opened, it lets the rest through, and from then on
-// everything.
+// everything. What is for the history goes through at any time.
 class Gate final : public Sink {
  public:
   explicit Gate(Sink& to) : to_(to) {}

@@ -33,6 +33,7 @@ class Outbox final : public Sink, public Backlog {
 
   // Bytes appended and not yet forgotten by the effects thread.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  size_t bytes_max() const { return bytes_max_; }
   size_t effects() const { return effects_.load(std::memory_order_relaxed); }
   bool is_over() const override { return when_full_ == WhenFull::kHold && bytes() > bytes_max_; }
   std::string why_over() const override;

@@ -20,6 +20,8 @@ constexpr size_t kReportMax = 1'024;
 constexpr milliseconds kReportEvery{20};
 // How often notices that wait for a rate are looked at.
 constexpr milliseconds kReleaseEvery{100};
+// The share of the outbox's bound that they may fill: below the half at which intake goes on.
+constexpr size_t kHeldShare = 4;
 constexpr milliseconds kStatusPatience{1'000};
 constexpr std::chrono::seconds kRefreshEvery{5};
 constexpr std::chrono::minutes kSayDroppedEvery{1};
@@ -225,23 +227,24 @@ void Sender::Admit(Flight flight, std::chrono::nanoseconds now) {
   const auto waits = held_numbers_.find(flight.message.topic);
   if (flight.message.payload.empty()) {
     if (waits != held_numbers_.end()) {
-      LeaveOut(held_.at(waits->second));
-      held_.erase(waits->second);
-      held_numbers_.erase(waits);
+      LeaveOut(TakeHeld(held_.find(waits->second)));
     }
     flights_.push_back(std::move(flight));
     return;
   }
   if (waits != held_numbers_.end()) {
     if (!flight.message.is_retained) return LeaveOut(flight);
-    LeaveOut(held_.at(waits->second));
-    held_.at(waits->second) = std::move(flight);
+    Flight& held = held_.at(waits->second);
+    LeaveOut(held);
+    held_bytes_ = held_bytes_ - held.bytes + flight.bytes;
+    held = std::move(flight);
     return;
   }
   if (limit_.Take(flight.model, flight.key_hash, now)) {
     flights_.push_back(std::move(flight));
   } else if (flight.message.is_retained) {
     held_numbers_.emplace(flight.message.topic, ++next_held_);
+    held_bytes_ += flight.bytes;
     held_.emplace(next_held_, std::move(flight));
   } else {
     LeaveOut(flight);
@@ -259,21 +262,33 @@ void Sender::ReleaseHeld() {
   // What waits at the end is the newest of its topic, and nothing comes behind it any more.
   const bool is_last = is_stopping_.load(std::memory_order_seq_cst);
   const auto now = std::chrono::steady_clock::now();
-  if (now < next_release_ && !is_last) return;
+  const size_t bytes_max = outbox_.bytes_max() / kHeldShare;
+  while (!held_.empty() && (is_last || held_bytes_ > bytes_max))
+    flights_.push_back(TakeHeld(held_.begin()));
+  if (now < next_release_) return;
   next_release_ = now + kReleaseEvery;
   for (auto next = held_.begin(); next != held_.end();) {
-    Flight& flight = next->second;
-    if (!is_last && !limit_.Take(flight.model, flight.key_hash, clock_.Steady())) {
-      ++next;
-      continue;
-    }
-    held_numbers_.erase(flight.message.topic);
-    flights_.push_back(std::move(flight));
-    next = held_.erase(next);
+    const auto held = next++;
+    if (limit_.Take(held->second.model, held->second.key_hash, clock_.Steady()))
+      flights_.push_back(TakeHeld(held));
   }
 }
 
+Sender::Flight Sender::TakeHeld(std::map<uint64_t, Flight>::iterator held) {
+  Flight flight = std::move(held->second);
+  held_numbers_.erase(flight.message.topic);
+  held_bytes_ -= flight.bytes;
+  held_.erase(held);
+  return flight;
+}
+
 void Sender::DropOldest() {
+  while (outbox_.must_drop() && !held_.empty()) {
+    const Flight flight = TakeHeld(held_.begin());
+    outbox_.Forget(flight.bytes);
+    outbox_.CountDropped();
+    NoteDone(flight);
+  }
   while (outbox_.must_drop() && !flights_.empty()) {
     if (!flights_.front().is_done) {
       Finish(flights_.front());

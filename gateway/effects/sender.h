@@ -55,7 +55,8 @@ struct SenderOptions {
 // was in flight is sent again, in order, before anything new.
 //
 // Over the rates of notices an alert's retained message waits, and the newest of a topic takes the
-// place of the one before; what empties a topic goes at once and takes what waits for it along; and
+// place of the one before, up to a quarter of the outbox's bound: beyond it the oldest that wait go
+// all the same; what empties a topic goes at once and takes what waits for it along; and
 // the message that says the end is left out. So the rate bounds what people are told, and what is
 // retained ends up true.
 class Sender {
@@ -108,11 +109,13 @@ class Sender {
   void TakeBatch();
   // Puts it into its place among flights_, or among those that wait for the rate, or nowhere.
   void Admit(Flight flight, std::chrono::nanoseconds now);
-  // Those that the rate allows by now.
+  // Those that the rate allows by now; and the oldest ones, whatever the rate, beyond a share of
+  // the outbox's bound: what only waits for the rate must not be what intake waits for.
   void ReleaseHeld();
+  Flight TakeHeld(std::map<uint64_t, Flight>::iterator held);
   // Done with, and never to be sent.
   void LeaveOut(const Flight& flight);
-  // At the bound, if it is to be so.
+  // At the bound, if it is to be so: first what waits for the rate.
   void DropOldest();
   void SayDropped();
   // Sends what is not on its way, in order. False if it could not go on.
@@ -151,6 +154,7 @@ class Sender {
   std::deque<Flight> flights_;
   std::map<uint64_t, Flight> held_;               // by number, that of the oldest of the topic
   std::map<std::string, uint64_t> held_numbers_;  // by topic
+  size_t held_bytes_ = 0;
   // Effects thread only.
   NoticeLimit limit_;
   uint64_t next_held_ = 0;

@@ -25,6 +25,10 @@ CREATE TABLE alert_changes (
   alert TEXT NOT NULL, UNIQUE (lsn, ordinal));
 CREATE INDEX alert_changes_by_twin ON alert_changes (model, twin, position);
 CREATE INDEX alert_changes_by_time ON alert_changes (time_ms);)";
+// Which the first files of this version lack.
+constexpr const char* kIndexes = R"(
+CREATE INDEX IF NOT EXISTS alert_changes_by_id ON alert_changes (id, position);
+CREATE INDEX IF NOT EXISTS alert_changes_by_model ON alert_changes (model, time_ms);)";
 constexpr const char* kInsert =
     "INSERT OR IGNORE INTO alert_changes (lsn, ordinal, time_ms, id, change, status, severity, "
     "model, twin, code, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -34,10 +38,15 @@ constexpr const char* kDeleteOld =
 constexpr const char* kDeleteFirst =
     "DELETE FROM alert_changes WHERE position IN (SELECT position FROM alert_changes ORDER BY "
     "position LIMIT ?1)";
+constexpr const char* kPositions =
+    "SELECT coalesce((SELECT max(position) FROM alert_changes) - "
+    "(SELECT min(position) FROM alert_changes) + 1, 0)";
 
 constexpr std::chrono::seconds kRetryEvery{1};
 constexpr std::chrono::minutes kPruneEvery{1};
-// Rows that go in one transaction, so that a file that is far too large does not hold new ones up.
+// Rows that go in one piece, so that a file that is far too large does not hold new ones up, and
+// how far pieces lie apart where nothing is to be written.
+constexpr std::chrono::milliseconds kPieceEvery{50};
 constexpr int64_t kPruneRows = 10'000;
 
 Status Prepare(sqlite::Database& database) {
@@ -49,9 +58,9 @@ Status Prepare(sqlite::Database& database) {
   const std::string path = database.path().string();
   if (objects == 0 && version == 0) {
     return database.Run(
-        fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
+        fmt::format("BEGIN IMMEDIATE; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
                     "COMMIT",
-                    kSchema, kApplicationId, kVersion));
+                    kSchema, kIndexes, kApplicationId, kVersion));
   }
   if (application != kApplicationId)
     return Damaged(fmt::format("{}: it is no history of this program", path));
@@ -59,7 +68,7 @@ Status Prepare(sqlite::Database& database) {
     return Invalid(
         fmt::format("{}: of version {}; this program knows version {}", path, version, kVersion));
   }
-  return Status::Ok();
+  return database.Run(kIndexes);
 }
 
 }  // namespace
@@ -68,11 +77,18 @@ Result<std::unique_ptr<AlertLog>> AlertLog::Open(AlertLogOptions options, const 
   GEMEL_TRY_LET(sqlite::Database database,
                 sqlite::Database::Open(options.path, sqlite::Database::Mode::kReadWrite));
   GEMEL_TRY(Prepare(database));
-  return std::unique_ptr<AlertLog>(new AlertLog(std::move(database), std::move(options), clock));
+  GEMEL_TRY_LET(const int64_t newest,
+                database.Integer("SELECT coalesce(max(lsn), 0) FROM alert_changes"));
+  return std::unique_ptr<AlertLog>(
+      new AlertLog(std::move(database), std::move(options), clock, static_cast<Lsn>(newest)));
 }
 
-AlertLog::AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock)
-    : options_(std::move(options)), clock_(clock), database_(std::move(database)) {
+AlertLog::AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock,
+                   Lsn newest)
+    : options_(std::move(options)),
+      clock_(clock),
+      newest_at_open_(newest),
+      database_(std::move(database)) {
   thread_ = std::jthread([this] {
     pthread_setname_np(pthread_self(), "gemel-history");
     Run();
@@ -90,10 +106,26 @@ AlertLog::~AlertLog() {
 
 void AlertLog::Append(EffectId effect, std::string_view change, std::string_view alert) {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (is_held_ && waiting_bytes_ > options_.queue_bytes_max / 2) {
+      ++flushing_;  // so that the writing thread gathers no more
+      changed_.notify_all();
+      changed_.wait(lock, [this] {
+        return !is_held_ || is_failing_ || waiting_bytes_ <= options_.queue_bytes_max / 2;
+      });
+      --flushing_;
+    }
     waiting_.push_back({++appended_, effect, std::string(change), std::string(alert)});
     waiting_bytes_ += waiting_.back().bytes();
     DropOldest();
+  }
+  changed_.notify_all();
+}
+
+void AlertLog::HoldWhenFull(bool is_held) {
+  {
+    const std::lock_guard lock(mutex_);
+    is_held_ = is_held;
   }
   changed_.notify_all();
 }
@@ -107,7 +139,6 @@ void AlertLog::DropOldest() {
 }
 
 void AlertLog::PutBack(std::deque<Change> changes) {
-  for (const Change& change : changes) waiting_bytes_ += change.bytes();
   std::swap(waiting_, changes);
   for (Change& change : changes) waiting_.push_back(std::move(change));
   DropOldest();
@@ -126,20 +157,27 @@ bool AlertLog::Flush(std::chrono::milliseconds patience) {
 void AlertLog::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait_for(lock, kPruneEvery, [this] { return is_stopping_ || !waiting_.empty(); });
-    // Together with what comes soon, unless somebody waits; and not at once after a failure.
-    const auto until = is_failing_ ? std::chrono::milliseconds(kRetryEvery) : options_.gather;
+    // The first look of each start is behind its first write.
+    const bool has_looked = next_prune_ != std::chrono::steady_clock::time_point{};
+    const auto wake = has_looked ? next_prune_ : std::chrono::steady_clock::now() + kPruneEvery;
+    changed_.wait_until(lock, wake, [this] { return is_stopping_ || !waiting_.empty(); });
+    // Together with what comes soon, unless somebody waits; and not at once after a failure. Pieces
+    // of what is pruned lie apart, too.
+    auto until = is_failing_ ? std::chrono::milliseconds(kRetryEvery) : options_.gather;
+    if (waiting_.empty()) until = std::min(until, kPieceEvery);
     changed_.wait_for(lock, until,
                       [this] { return is_stopping_ || (flushing_ > 0 && !is_failing_); });
     const bool is_last = is_stopping_;
     std::deque<Change> changes = std::exchange(waiting_, {});
-    waiting_bytes_ = 0;
+    const size_t bytes = waiting_bytes_;
     const uint64_t last = appended_;
     lock.unlock();
     const Status status = Write(changes);
+    if (status.ok()) Prune();
     lock.lock();
     if (status.ok()) {
       done_ = last;
+      waiting_bytes_ -= bytes;
     } else {
       PutBack(std::move(changes));
     }
@@ -152,26 +190,26 @@ void AlertLog::Run() {
       }
     }
     changed_.notify_all();
-    if (is_last && (waiting_.empty() || is_failing_)) return;
+    if (is_last && (waiting_.empty() || is_failing_)) break;
   }
+  if (waiting_.empty()) return;
+  dropped_.Add(waiting_.size());
+  log::Warning("history=lost changes={} because={}", waiting_.size(),
+               log::Quoted("they could not be written before the stop"));
 }
 
 Status AlertLog::Write(const std::deque<Change>& changes) {
-  if (!changes.empty()) {
-    GEMEL_TRY(database_.Run("BEGIN IMMEDIATE"));
-    Status status = WriteAll(changes);
-    CrashPoint("history.before_commit");
-    if (status.ok()) status = database_.Run("COMMIT");
-    if (!status.ok()) {
-      static_cast<void>(database_.Run("ROLLBACK"));
-      return status;
-    }
-    written_.Add(changes.size());
+  if (changes.empty()) return Status::Ok();
+  GEMEL_TRY(database_.Run("BEGIN IMMEDIATE"));
+  Status status = WriteAll(changes);
+  CrashPoint("history.before_commit");
+  if (status.ok()) status = database_.Run("COMMIT");
+  if (!status.ok()) {
+    static_cast<void>(database_.Run("ROLLBACK"));
+    return status;
   }
-  const auto now = std::chrono::steady_clock::now();
-  if (pruned_at_ && now - *pruned_at_ < kPruneEvery) return Status::Ok();
-  pruned_at_ = now;
-  return Prune();
+  written_.Add(changes.size());
+  return Status::Ok();
 }
 
 Status AlertLog::WriteAll(const std::deque<Change>& changes) {
@@ -202,25 +240,37 @@ Status AlertLog::WriteAll(const std::deque<Change>& changes) {
   return Status::Ok();
 }
 
-Status AlertLog::Prune() {
+void AlertLog::Prune() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_prune_) return;
+  // What was written is safe whatever comes of this.
+  const Result<bool> has_more = PruneSome();
+  if (!has_more.ok())
+    log::Warning("history=kept because={}", log::Quoted(has_more.status().message()));
+  next_prune_ = has_more.ok() && *has_more ? now : now + kPruneEvery;
+}
+
+Result<bool> AlertLog::PruneSome() {
   const Time oldest = clock_.Now() - options_.keep;
   GEMEL_TRY_LET(sqlite::Statement old, database_.Prepare(kDeleteOld));
   old.Bind(1, std::chrono::floor<std::chrono::milliseconds>(oldest.time_since_epoch()).count());
   old.Bind(2, kPruneRows);
   GEMEL_TRY(old.Run());
+  GEMEL_TRY_LET(const int64_t aged, database_.Integer("SELECT changes()"));
+  if (aged >= kPruneRows) return true;
+  // Pages that are free are used again, so the file itself grows no further.
   GEMEL_TRY_LET(const int64_t page, database_.Integer("PRAGMA page_size"));
-  while (true) {
-    // Pages that are free are used again, so the file itself grows no further.
-    GEMEL_TRY_LET(const int64_t pages, database_.Integer("PRAGMA page_count"));
-    GEMEL_TRY_LET(const int64_t free, database_.Integer("PRAGMA freelist_count"));
-    const auto bytes = static_cast<uint64_t>(page) * static_cast<uint64_t>(pages - free);
-    if (bytes <= options_.bytes_max) return Status::Ok();
-    GEMEL_TRY_LET(const int64_t rows, database_.Integer("SELECT count(*) FROM alert_changes"));
-    if (rows == 0) return Status::Ok();
-    GEMEL_TRY_LET(sqlite::Statement first, database_.Prepare(kDeleteFirst));
-    first.Bind(1, std::min(kPruneRows, rows / 10 + 1));
-    GEMEL_TRY(first.Run());
-  }
+  GEMEL_TRY_LET(const int64_t pages, database_.Integer("PRAGMA page_count"));
+  GEMEL_TRY_LET(const int64_t free, database_.Integer("PRAGMA freelist_count"));
+  const auto bytes = static_cast<uint64_t>(page) * static_cast<uint64_t>(pages - free);
+  if (bytes <= options_.bytes_max) return false;
+  // Of positions, which are as good as rows and need not be counted.
+  GEMEL_TRY_LET(const int64_t rows, database_.Integer(kPositions));
+  if (rows == 0) return false;
+  GEMEL_TRY_LET(sqlite::Statement first, database_.Prepare(kDeleteFirst));
+  first.Bind(1, std::min(kPruneRows, rows / 10 + 1));
+  GEMEL_TRY(first.Run());
+  return true;
 }
 
 }  // namespace gemel::history

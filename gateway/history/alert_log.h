@@ -33,8 +33,8 @@ struct AlertLogOptions {
 };
 
 // What has become of alerts, a row a change, in a database of its own (schema/history.sql), which
-// one thread writes. Whoever appends never waits. A change that is appended twice, because a replay
-// decides it once more, is one row.
+// one thread writes. Whoever appends does not wait, but while a journal is replayed. A change that
+// is appended twice, because a replay decides it once more, is one row.
 class AlertLog {
  public:
   // Damaged or Unavailable, naming the file, if it can't be opened or is none of ours. The clock
@@ -48,9 +48,15 @@ class AlertLog {
   // Any thread. `change` is raised, severity, acknowledged or cleared; `alert` is JSON as the
   // contract has it (schema/alert.schema.json).
   void Append(EffectId effect, std::string_view change, std::string_view alert);
+  // While a journal is replayed, faster than rows are written, whoever appends waits until less
+  // than half of the queue is taken, unless the file can't be written. Not before it is told so.
+  void HoldWhenFull(bool is_held);
   // Waits until all that was appended before is in the file and survives a loss of power. False if
   // it is not: the file can't be written now, or not within `patience`. Not the writing thread.
   bool Flush(std::chrono::milliseconds patience);
+
+  // Of the record of the newest change that the file held when it was opened; kNoLsn: of none.
+  Lsn newest_at_open() const { return newest_at_open_; }
 
   // Any thread.
   uint64_t written() const { return written_.value(); }
@@ -66,30 +72,35 @@ class AlertLog {
     size_t bytes() const { return sizeof(Change) + change.size() + alert.size(); }
   };
 
-  AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock);
+  AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock, Lsn newest);
   void Run();
   // Of the writing thread, without the lock.
   Status Write(const std::deque<Change>& changes);
   Status WriteAll(const std::deque<Change>& changes);
-  Status Prune();
+  // Where it is time; next_prune_ is when it is so again.
+  void Prune();
+  // A piece of what is too old or too much. True if there is more.
+  Result<bool> PruneSome();
   // With mutex_ held.
   void PutBack(std::deque<Change> changes);
   void DropOldest();
 
   const AlertLogOptions options_;
   const Clock& clock_;
+  const Lsn newest_at_open_;
   sqlite::Database database_;
-  std::optional<std::chrono::steady_clock::time_point> pruned_at_;
+  std::chrono::steady_clock::time_point next_prune_{};
 
   // A lock, because shards append what another thread takes; held for a step, never while anything
   // is written.
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Change> waiting_;
-  size_t waiting_bytes_ = 0;
-  uint64_t appended_ = 0;  // the number of the last one
-  uint64_t done_ = 0;      // up to which all are written or dropped
+  size_t waiting_bytes_ = 0;  // and of what is being written
+  uint64_t appended_ = 0;     // the number of the last one
+  uint64_t done_ = 0;         // up to which all are written or dropped
   bool is_failing_ = false;
+  bool is_held_ = false;   // see HoldWhenFull
   uint32_t flushing_ = 0;  // threads that wait
   bool is_stopping_ = false;
 

@@ -17,6 +17,7 @@ struct AlertQuery {
   std::string id;                  // of an alert
   std::optional<int64_t> from_ms;  // since 1970, and later
   size_t limit = 1'000;
+  size_t bytes_max = size_t{64} << 20;  // of the answer; one change it holds in any case
 };
 
 // JSON array of the newest ones, newest first: an alert as it was then

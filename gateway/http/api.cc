@@ -179,6 +179,7 @@ Response AlertHistory(const Sources& sources, const Request& request) {
   const auto limit = ReadCount(request, "limit", kListLimitDefault, kListLimitMax);
   if (!limit) return NoCount(request, "limit", kListLimitMax);
   query.limit = *limit;
+  query.bytes_max = kListStateBytesMax;
   if (!sources.alert_history) return Problem(404, "this gateway keeps no history");
   Result<std::string> rows = sources.alert_history(query);
   return rows.ok() ? Json(*std::move(rows)) : Problem(503, rows.status().message());
@@ -194,9 +195,15 @@ Response AckAlert(const Sources& sources, const Request& request) {
   const auto ack = twin::ReadAckText(request.body);
   if (!ack.ok()) return Problem(400, ack.status().message());
   if (!sources.acknowledge) return Problem(404, "this gateway takes no acknowledgements");
-  Result<std::string> answer = sources.acknowledge(*alert, *ack);
-  if (answer.ok()) return Json(*std::move(answer));
-  return Problem(answer.status().code() == Code::kNotFound ? 404 : 503, answer.status().message());
+  Result<AckAnswer> answer = sources.acknowledge(*alert, *ack);
+  if (answer.ok()) {
+    Response response = Json(std::move(answer->json));
+    if (!answer->is_applied) response.status = 202;
+    return response;
+  }
+  const Status& status = answer.status();
+  if (status.code() == Code::kInvalid) return Problem(409, status.message());
+  return Problem(status.code() == Code::kNotFound ? 404 : 503, status.message());
 }
 
 Response WhyAlert(const Sources& sources, const Request& request) {

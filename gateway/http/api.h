@@ -51,6 +51,12 @@ struct StorageCounts {
   uint64_t history_dropped = 0;
 };
 
+// What has become of an acknowledgement that is recorded.
+struct AckAnswer {
+  std::string json;        // the alert as it is then; while that is not known, its id
+  bool is_applied = true;  // otherwise it will be, as far as it still can
+};
+
 // What the API looks at. References and pointers outlive the server; functions are called by any
 // thread of it, several at once, and must not wait.
 struct Sources {
@@ -68,9 +74,10 @@ struct Sources {
   // The story of an alert, as JSON, with so many of the messages before it. Reads the journal, so
   // it may take seconds; empty: there is none.
   std::function<Result<std::string>(EffectId alert, size_t records)> why;
-  // Records that somebody has acknowledged an alert; the alert as it is then. Waits for a shard;
-  // empty: nobody can.
-  std::function<Result<std::string>(EffectId alert, const twin::AckText& ack)> acknowledge = {};
+  // Records that somebody has acknowledged an alert. NotFound if there is none of this id, Invalid
+  // if it was over, acknowledged or worse by then. Waits for a shard, seconds at most; empty:
+  // nobody can.
+  std::function<Result<AckAnswer>(EffectId alert, const twin::AckText& ack)> acknowledge = {};
   // What has become of alerts, as JSON. Waits for the disk; empty: none is kept.
   std::function<Result<std::string>(const history::AlertQuery& query)> alert_history = {};
 };

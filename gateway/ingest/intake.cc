@@ -77,6 +77,8 @@ std::optional<Refused> Intake::AcceptAck(const mqtt::Inbound& message) {
   const auto refuse = [](std::string why) { return Refused{Refusal::kAckInvalid, std::move(why)}; };
   const auto alert = ParseEffectId('a', text);
   if (!alert) return refuse(Quote(text) + " is no alert's id, like a-1a2b-0");
+  // Said long ago, perhaps of an alert that has become worse since.
+  if (message.is_retained) return refuse("it was retained by the broker: publish it unretained");
   if (message.payload.size() > options_.payload_bytes_max) {
     return Refused{Refusal::kPayloadTooLarge,
                    fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),

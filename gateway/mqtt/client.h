@@ -37,6 +37,8 @@ struct Connection {
 struct Subscription {
   std::string filter;
   int qos = 1;
+  // Refused by the broker it is a warning in the log, and the others are received all the same.
+  bool is_optional = false;
 };
 
 // One message as it came. The views live only while the handler runs.
@@ -51,9 +53,9 @@ struct Inbound {
 // Called on the receiving thread, one call at a time, before the broker is told that the message
 // is safe. It must not wait longer than a quarter of the keepalive and must not throw.
 using MessageHandler = std::function<void(const Inbound&)>;
-// Called when the connection comes (true: connected *and* subscribed) or goes, and when the reason
-// why there is none changes; not for every attempt. Any thread, one call at a time. Must not wait
-// for the receiver's Stop, nor throw.
+// Called when the connection comes (true: connected *and* subscribed to all that is not optional)
+// or goes, and when the reason why there is none changes; not for every attempt. Any thread, one
+// call at a time. Must not wait for the receiver's Stop, nor throw.
 using StateHandler = std::function<void(bool is_receiving, std::string_view why)>;
 
 // The persistent session that brings telemetry. Owns its threads; reconnects with capped backoff

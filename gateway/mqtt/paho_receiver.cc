@@ -9,6 +9,7 @@
 
 #include <mqtt/async_client.h>
 
+#include "gateway/base/log.h"
 #include "gateway/mqtt/backoff.h"
 #include "gateway/mqtt/connection.h"
 
@@ -61,7 +62,7 @@ class PahoReceiver final : public Receiver, private paho::iaction_listener {
   std::string Connect();
   std::string Use();
   Tokens SubscribeTo(const std::vector<Subscription>& subscriptions);
-  std::string KeepRefused(const Tokens& tokens, std::vector<Subscription>& subscriptions) const;
+  std::string KeepRefused(const Tokens& tokens, std::vector<Subscription>& subscriptions);
   bool Await(const Tokens& tokens);
   bool AwaitEnd(milliseconds patience);
   std::string WhyEnded(const char* unanswered);
@@ -90,6 +91,7 @@ class PahoReceiver final : public Receiver, private paho::iaction_listener {
   std::unique_ptr<paho::async_client> client_;  // null before the first attempt and when in doubt
   Backoff backoff_;
   int failures_in_a_row_ = 0;
+  bool has_warned_ = false;  // of a subscription that is optional and was refused
   bool is_session_resumed_ = false;
   bool was_receiving_ = false;  // as last reported
   std::string last_why_;
@@ -294,18 +296,23 @@ PahoReceiver::Tokens PahoReceiver::SubscribeTo(const std::vector<Subscription>& 
   return tokens;
 }
 
-// Leaves those that the broker refused, and says why it refused the first.
+// Leaves those that the broker refused, and says why it refused the first; optional ones are done
+// without.
 std::string PahoReceiver::KeepRefused(const Tokens& tokens,
-                                      std::vector<Subscription>& subscriptions) const {
+                                      std::vector<Subscription>& subscriptions) {
   std::vector<Subscription> refused;
   std::string why;
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string reason = Failure(*tokens[i], connection_.version);
     if (reason.empty()) continue;
-    if (refused.empty()) {
-      why = "broker " + uri_.Text() + " refuses subscription '" + subscriptions[i].filter +
-            "': " + reason;
+    const std::string refusal = "broker " + uri_.Text() + " refuses subscription '" +
+                                subscriptions[i].filter + "': " + reason;
+    if (subscriptions[i].is_optional) {
+      if (!has_warned_) log::Warning("receiver=incomplete because={}", log::Quoted(refusal));
+      has_warned_ = true;
+      continue;
     }
+    if (refused.empty()) why = refusal;
     refused.push_back(subscriptions[i]);
   }
   subscriptions = std::move(refused);

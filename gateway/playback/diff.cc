@@ -100,6 +100,7 @@ json Comparable(const json& twin) {
                {"timers", twin.value("timers", json::array())}};
   for (json& alert : kept["alerts"]) {
     if (!alert.is_object()) continue;
+    alert["is_over"] = alert.contains("cleared_us");
     for (const char* name : {"lsn", "ordinal", "first_us", "last_us", "acked_us", "cleared_us"})
       alert.erase(name);
   }

@@ -8,6 +8,8 @@
 #include "gateway/base/json_text.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/quote.h"
+#include "gateway/effects/payload.h"
+#include "gateway/sdk/model.h"
 
 namespace gemel::twin {
 namespace {
@@ -21,6 +23,17 @@ bool TakeText(const json& object, const char* name, std::string& text) {
   if (!found->is_string()) return false;
   text = found->get<std::string>();
   return true;
+}
+
+// False if the object holds another text or something else of this name.
+bool TakeSeverity(const json& object, std::optional<uint32_t>& severity) {
+  std::string name;
+  if (!TakeText(object, "severity", name)) return false;
+  if (!object.contains("severity")) return true;
+  for (uint32_t known = GEMEL_CRITICAL; known <= GEMEL_INFO; ++known) {
+    if (effects::SeverityName(known) == name) severity = known;
+  }
+  return severity.has_value();
 }
 
 }  // namespace
@@ -41,12 +54,15 @@ Result<AckText> ReadAckText(std::string_view text) {
   const json object = json::parse(text, nullptr, false);
   if (!object.is_object()) return Invalid(R"(no JSON object, like {"by":"anna","comment":"seen"})");
   for (const auto& item : object.items()) {
-    if (item.key() != "by" && item.key() != "comment")
-      return Invalid(fmt::format("{}: no such member; by and comment are", Quote(item.key())));
+    if (item.key() != "by" && item.key() != "comment" && item.key() != "severity")
+      return Invalid(
+          fmt::format("{}: no such member; by, comment and severity are", Quote(item.key())));
   }
   AckText ack;
   if (!TakeText(object, "by", ack.by)) return Invalid("by: no text");
   if (!TakeText(object, "comment", ack.comment)) return Invalid("comment: no text");
+  if (!TakeSeverity(object, ack.severity))
+    return Invalid("severity: none of critical, major, minor, warning, info");
   if (auto wrong = CheckAck(ack)) return Invalid(*std::move(wrong));
   return ack;
 }
@@ -56,6 +72,8 @@ std::string EncodeAck(const AckOfAlert& ack) {
   AppendJsonText(ack.text.by, payload);
   payload += R"(,"comment":)";
   AppendJsonText(ack.text.comment, payload);
+  if (ack.text.severity)
+    payload += fmt::format(R"(,"severity":"{}")", effects::SeverityName(*ack.text.severity));
   payload += '}';
   return payload;
 }
@@ -66,7 +84,8 @@ std::optional<AckOfAlert> DecodeAck(std::string_view payload) {
   std::string id;
   AckOfAlert ack;
   const bool is_whole = TakeText(object, "alert", id) && TakeText(object, "by", ack.text.by) &&
-                        TakeText(object, "comment", ack.text.comment);
+                        TakeText(object, "comment", ack.text.comment) &&
+                        TakeSeverity(object, ack.text.severity);
   const auto alert = ParseEffectId('a', id);
   if (!is_whole || !alert) return std::nullopt;
   ack.alert = *alert;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,9 +14,13 @@ namespace gemel::twin {
 struct AckText {
   std::string by;
   std::string comment;
+  // A gemel_severity: the worst that they have seen, so an alert that is worse by then is not
+  // meant.
+  std::optional<uint32_t> severity = {};
 };
 
-// Reads {"by":"…","comment":"…"}; the comment may be missing. Invalid, naming what is wrong.
+// Reads {"by":"…","comment":"…","severity":"major"}; all but the first may be missing. Invalid,
+// naming what is wrong.
 Result<AckText> ReadAckText(std::string_view json);
 // What is wrong with it, as a sentence; nothing if it may be recorded.
 std::optional<std::string> CheckAck(const AckText& ack);

@@ -38,6 +38,9 @@ void Engine::ApplyAcknowledgement(const journal::RecordView& record) {
   Alert* const alert = ack ? twin->side()->FindAlert(ack->alert) : nullptr;
   // It may have ended since somebody looked, and who acknowledges first has done so.
   if (alert == nullptr || alert->ack) return;
+  // Or have grown worse than what they looked at; the worst severity has the lowest number.
+  if (ack->text.severity && alert->severity < *ack->text.severity) return;
+  acked_by_[next_acked_by_++ % acked_by_.size()] = record.lsn();
   twin->applied_lsn = record.lsn();
   tables_[record.model()]->MarkDirty(*twin);
   alert->ack = Acknowledgement{.by = ack->text.by,
@@ -51,7 +54,7 @@ void Engine::ApplyAcknowledgement(const journal::RecordView& record) {
 }
 
 void Engine::RememberCleared(Side& side, Alert alert) {
-  if (side.cleared.size() >= kClearedAlertsPerTwinMax) {
+  while (side.cleared.size() >= kClearedAlertsPerTwinMax) {
     open_alerts_.Remove(side.cleared.front().id);
     side.cleared.erase(side.cleared.begin());
   }

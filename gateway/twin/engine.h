@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -97,6 +98,12 @@ class Engine {
   void RestoreDeletion(uint64_t key_hash, Lsn lsn);
   // As Call::set_on_log.
   void set_on_log(Call::OnLog on_log) { call_.set_on_log(std::move(on_log)); }
+  // Whether this record, one of the last, acknowledged an alert: it did not if the alert was over,
+  // acknowledged or worse by then.
+  bool HasAcknowledged(Lsn record) const {
+    return std::ranges::find(acked_by_, record) != acked_by_.end();
+  }
+
   // Of the last record; kNoLsn before the first one.
   Lsn applied() const { return applied_; }
   // Hints that this record will come soon; the second a few records before Apply, see TwinTable.
@@ -207,6 +214,10 @@ class Engine {
   std::vector<journal::OwnedRecord> sent_;
   std::vector<std::unique_ptr<ModelStats>> stats_;
   std::array<Counter, kRefusals> refused_;
+
+  // Records that acknowledged an alert, the last ones: for whoever sent one and asks soon.
+  std::array<Lsn, 256> acked_by_{};
+  size_t next_acked_by_ = 0;
 
   // Reused for every record.
   codec::Decoder decoder_;

@@ -192,6 +192,16 @@ void Engine::PutTimers(const json& line, const journal::RecordView& record, Twin
 void Engine::PutAlerts(const json& line, const journal::RecordView& record, Twin& twin) {
   static_cast<void>(RestoreAlerts(line.value("alerts", json::array()).dump(), twin));
   if (twin.side() == nullptr) return;
+  std::vector<Alert>& active = twin.side()->alerts;
+  // And one of the gateway's own.
+  if (active.size() > kAlertsPerTwinMax + 1) {
+    for (size_t i = kAlertsPerTwinMax + 1; i < active.size(); ++i)
+      stats_[record.model()]->alerts_dropped.Add();
+    active.erase(active.begin() + kAlertsPerTwinMax + 1, active.end());
+  }
+  std::vector<Alert>& cleared = twin.side()->cleared;
+  if (cleared.size() > kClearedAlertsPerTwinMax)
+    cleared.erase(cleared.begin(), cleared.end() - kClearedAlertsPerTwinMax);
   // Under ids of their own: those of another gateway may be given here once more.
   for (std::vector<Alert>* some : {&twin.side()->alerts, &twin.side()->cleared}) {
     for (Alert& alert : *some) {

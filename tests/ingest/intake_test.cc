@@ -392,6 +392,10 @@ TEST_F(IntakeTest, AnAcknowledgementThatSaysNothingOrOfNothingIsADeadLetter) {
       ExpectRefused(mill_, Refusal::kAckInvalid, topic + raised["id"].get<std::string>(), "{}")
           .error,
       "by: 0 bytes"));
+  const uint64_t before = mill_.refused(Refusal::kAckInvalid);
+  mill_.Send(topic + raised["id"].get<std::string>(), good, true);
+  EXPECT_EQ(mill_.refused(Refusal::kAckInvalid), before + 1) << "retained, so perhaps of long ago";
+  EXPECT_TRUE(mill_.Drain().empty());
 }
 
 }  // namespace

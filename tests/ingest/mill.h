@@ -50,8 +50,8 @@ class Mill : public effects::Sink {
   explicit Mill(const MillOptions& options);
   ~Mill() override;
 
-  void Send(std::string_view topic, std::string_view payload) {
-    intake_->Handle({.topic = topic, .payload = payload});
+  void Send(std::string_view topic, std::string_view payload, bool is_retained = false) {
+    intake_->Handle({.topic = topic, .payload = payload, .is_retained = is_retained});
   }
   void RefuseOnce(const journal::RecordView& record) { intake_->RefuseOnce(record); }
   // Applies everything that waits, in the order of LSNs.

@@ -399,5 +399,20 @@ TEST_P(PahoReceiverAccessTest, ARefusedSubscriptionIsToldAndTriedAgainWhileTheOt
   }
 }
 
+TEST_P(PahoReceiverAccessTest, ARefusedSubscriptionThatIsOptionalIsDoneWithout) {
+  const std::filesystem::path file = directory_ / "dynamic.json";
+  std::ofstream(file) << kNoSubscriptionToB;
+  Broker broker({.lines = {"plugin /usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
+                           "plugin_opt_config_file " + file.string()}});
+  const Status started = broker.Start();
+  ASSERT_TRUE(started.ok()) << started.message();
+  const auto receiver = MakePahoReceiver(ConnectionTo(broker.uri(), GetParam()));
+  ASSERT_TRUE(
+      receiver->Start({{"a", 1}, {"b", 1, true}}, inbox_.on_message(), inbox_.on_state()).ok());
+  ASSERT_TRUE(inbox_.AwaitReceiving()) << inbox_.whys();
+  ASSERT_TRUE(support::Publish(broker, "a", "1").ok());
+  EXPECT_TRUE(inbox_.AwaitPayload("1")) << inbox_.whys();
+}
+
 }  // namespace
 }  // namespace gemel::mqtt

@@ -176,7 +176,7 @@ TEST_F(DiffTest, TwinsOfOneRunOnlyAreCountedOnTheirSide) {
 TEST_F(DiffTest, ActiveAlertsOfAnotherSeverityCountOrOrderDiffer) {
   json twin = TwinOf("x");
   twin["alerts"] = {AlertOf(2), AlertOf(3)};
-  for (const char* change : {"severity", "count", "order"}) {
+  for (const char* change : {"severity", "count", "order", "cleared_us"}) {
     json other = twin;
     if (change == std::string("order")) {
       std::swap(other["alerts"][0], other["alerts"][1]);

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/base/limits.h"
 #include "gateway/playback/why.h"
 #include "tests/playback/life.h"
 #include "tests/support/temp_dir.h"
@@ -97,6 +98,26 @@ TEST_F(PutTest, AllThatATwinIsComesAlongAndAReplayHasItToo) {
     ASSERT_TRUE(fold.Run({.journal = folder_ / "to" / "journal"}).ok());
     EXPECT_TRUE(fold.TwinLines() == live) << shards << " shards";
   }
+}
+
+TEST_F(PutTest, OfMoreAlertsThanATwinRemembersTheOldestAreLeftOut) {
+  Life from(Folder("from"));
+  ASSERT_TRUE(from.Start().ok());
+  from.site.AppendAll({{.json = R"({"a": 9, "order": "raise"})"}});
+  json twin = json::parse(from.Lines().at(0));
+  json alert = twin["alerts"].at(0);
+  alert["cleared_us"] = alert["last_us"];
+  twin["alerts"] = json::array();
+  for (size_t i = 0; i < kClearedAlertsPerTwinMax + 10; ++i) {
+    alert["code"] = "c" + std::to_string(i);
+    twin["alerts"].push_back(alert);
+  }
+  Life to(Folder("to"));
+  ASSERT_TRUE(to.Start().ok());
+  Put(to, twin.dump());
+  const json put = json::parse(to.Lines().at(0));
+  ASSERT_EQ(put["alerts"].size(), kClearedAlertsPerTwinMax);
+  EXPECT_EQ(put["alerts"][0]["code"], "c10");
 }
 
 TEST_F(PutTest, AlertsAreRaisedAgainUnderIdsOfTheirOwnAndThoseBeforeAreCleared) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/history/alert_log.h"
 #include "tests/scenario/gateway_process.h"
 
 namespace gemel::scenario {
@@ -160,6 +161,17 @@ TEST_F(StartupTest, DamagedEpoch) {
   std::filesystem::create_directories(folder_ / "journal");
   std::ofstream(folder_ / "journal" / "epoch") << "17 nonsense";
   ExpectAll(Refusal(), {"epoch", "damaged"});
+}
+
+// As after a journal that was moved away without it: its rows would hide the new ones.
+TEST_F(StartupTest, HistoryOfAJournalThatIsNoMore) {
+  const ManualClock clock{Time{}};
+  {
+    auto log = history::AlertLog::Open({.path = folder_ / "gemel.history.db"}, clock);
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    (*log)->Append({MakeLsn(7, 1), 0}, "raised", "{}");
+  }
+  ExpectAll(Refusal(), {"gemel.history.db", "epoch 7", "epoch 1", "move the history away"});
 }
 
 TEST_F(StartupTest, OverrideThatNamesNoKey) {

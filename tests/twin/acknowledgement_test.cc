@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/base/limits.h"
+#include "gateway/sdk/model.h"
 
 namespace gemel::twin {
 namespace {
@@ -23,6 +24,18 @@ TEST(AcknowledgementTest, ACommentMayBeMissing) {
   const auto text = ReadAckText(R"({"by": "anna"})");
   ASSERT_TRUE(text.ok());
   EXPECT_EQ(text->comment, "");
+}
+
+TEST(AcknowledgementTest, ASeverityMayBeGiven) {
+  const auto text = ReadAckText(R"({"by": "anna", "severity": "major"})");
+  ASSERT_TRUE(text.ok()) << text.status().message();
+  const auto ack = DecodeAck(EncodeAck({{0x1a2b, 3}, *text}));
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(ack->text.severity, std::optional<uint32_t>(GEMEL_MAJOR));
+  for (const char* wrong : {"7", "null", "\"\"", "\"bad\""}) {
+    const auto read = ReadAckText(R"({"by": "anna", "severity": )" + std::string(wrong) + "}");
+    EXPECT_FALSE(read.ok()) << wrong;
+  }
 }
 
 TEST(AcknowledgementTest, WhatIsWrongIsNamed) {

@@ -97,10 +97,12 @@ TEST_F(EngineAckTest, RaisedAnewItIsAnotherAlertAndTheOldOneIsNoMore) {
 
 TEST_F(EngineAckTest, WhoAcknowledgesFirstHasDoneSo) {
   const EffectId id = Order("raise");
-  lab_.Acknowledge("x", id, "anna");
+  const Lsn first = lab_.Acknowledge("x", id, "anna");
   lab_.Take();
-  lab_.Acknowledge("x", id, "bert");
+  const Lsn second = lab_.Acknowledge("x", id, "bert");
   EXPECT_TRUE(lab_.Take().empty());
+  EXPECT_TRUE(lab_.engine.HasAcknowledged(first));
+  EXPECT_FALSE(lab_.engine.HasAcknowledged(second));
   EXPECT_EQ(side().alerts[0].ack->by, "anna");
   EXPECT_EQ(lab_.stats().alerts_acknowledged.value(), 1u);
 }
@@ -120,6 +122,16 @@ TEST_F(EngineAckTest, ASeverityAboveTheAcknowledgedOneMustBeAcknowledgedAnew) {
   EXPECT_EQ(Sent(), (Texts{"major -", "minor active_acked"})) << "nor a milder one";
   Order("raise");
   EXPECT_EQ(Sent(), (Texts{"minor -", "major active_acked"})) << "it was known to be this bad";
+}
+
+TEST_F(EngineAckTest, OneThatIsWorseThanWhatWasSeenIsNotAcknowledged) {
+  const EffectId id = Order("minor");
+  Order("raise");
+  lab_.Take();
+  EXPECT_FALSE(lab_.engine.HasAcknowledged(lab_.Acknowledge("x", id, "anna", "", GEMEL_MINOR)));
+  EXPECT_TRUE(lab_.Take().empty());
+  EXPECT_TRUE(lab_.engine.HasAcknowledged(lab_.Acknowledge("x", id, "anna", "", GEMEL_MAJOR)));
+  EXPECT_EQ(Sent(), (Texts{"major active_acked"}));
 }
 
 TEST_F(EngineAckTest, WhatNamesNoAlertOfTheTwinChangesNothing) {

@@ -164,8 +164,8 @@ Lsn Lab::Delete(std::string_view id) {
 }
 
 Lsn Lab::Acknowledge(std::string_view id, EffectId alert, std::string_view by,
-                     std::string_view comment) {
-  const std::string payload = EncodeAck({alert, {std::string(by), std::string(comment)}});
+                     std::string_view comment, std::optional<uint32_t> severity) {
+  const std::string payload = EncodeAck({alert, {std::string(by), std::string(comment), severity}});
   const journal::Record record{.lsn = NextLsn(),
                                .kind = journal::RecordKind::kAlertAcknowledged,
                                .key_hash = HashKey("probe", id),

@@ -85,7 +85,8 @@ class Lab {
   Lsn Say(const Said& said);
   Lsn Delete(std::string_view id);
   Lsn Acknowledge(std::string_view id, EffectId alert, std::string_view by = "anna",
-                  std::string_view comment = "seen");
+                  std::string_view comment = "seen",
+                  std::optional<uint32_t> severity = std::nullopt);
   // Applies what twins have sent to each other, until nobody sends any more; how many that were.
   size_t Deliver();
   // Moves time on; timers that are due by then fire, each at its time. How many records that were.
