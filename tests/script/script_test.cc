@@ -132,7 +132,7 @@ TEST_F(ScriptTest, SaysWhatIsWrongWithTheLine) {
   EXPECT_THAT(Failure("state.n = 1"), HasSubstr("n is filled in from the telemetry"));
   EXPECT_THAT(Failure("state.line = 'x'"), HasSubstr("symbol without choices"));
   EXPECT_THAT(Failure("context:remove(nil, 'x')"), HasSubstr("string expected"));
-  EXPECT_THAT(Failure("pcall(context.clear, context, 'No Code')"), HasSubstr("No Code"));
+  EXPECT_THAT(Failure("pcall(context.raise, context, 'major', 'No Code', 'x')"), HasSubstr("No Code"));
   EXPECT_THAT(Failure("state.count = 1.5"), HasSubstr("count is a field of type int64"));
   EXPECT_THAT(Failure("state.sum = '1'"), HasSubstr("sum is a field of type double"));
   EXPECT_THAT(Failure("state.mode = 'half'"), HasSubstr("mode is one of off, on"));
