@@ -75,7 +75,8 @@ std::optional<effects::AlertStatus> ParseAlertStatus(std::string_view name) {
 std::string ListAlerts(const Sources& sources, const AlertFilter& filter, size_t limit) {
   std::vector<FirstAlerts> found(sources.shards.size(),
                                  FirstAlerts(limit, kListStateBytesMax / sources.shards.size()));
-  for (uint16_t model = 0; model < sources.world.models.size(); ++model) {
+  const auto models = static_cast<uint16_t>(sources.world.models.size());
+  for (uint16_t model = 0; model < models; ++model) {
     if (filter.model && *filter.model != model) continue;
     sources.shards.Scan(model, [&](uint32_t shard, const twin::Engine&, const twin::Twin& twin) {
       if (twin.side() == nullptr) return;

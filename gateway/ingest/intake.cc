@@ -39,7 +39,7 @@ Intake::Intake(const twin::World& world, std::vector<Plan> plans, route::Router 
       backlog_(backlog),
       dead_letters_(dead_letters),
       clock_(clock),
-      options_(options) {
+      options_(std::move(options)) {
   stats_.received = std::vector<Counter>(plans_.size());
 }
 

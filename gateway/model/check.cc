@@ -27,12 +27,12 @@ bool IsName(const char* name, size_t size_max) {
 }
 
 // Bytes of the value and its alignment; no alignment for a type that does not exist.
-struct Layout {
+struct Room {
   uint32_t size = 0;
   uint32_t align = 0;
 };
 
-Layout LayoutOf(const gemel_field& field) {
+Room RoomOf(const gemel_field& field) {
   switch (field.type) {
     case GEMEL_BOOL:
       return {1, 1};
@@ -41,7 +41,7 @@ Layout LayoutOf(const gemel_field& field) {
     case GEMEL_TIME:
       return {8, 8};
     case GEMEL_SYMBOL:
-      return field.choices_count > 0 ? Layout{1, 1} : Layout{4, 4};
+      return field.choices_count > 0 ? Room{1, 1} : Room{4, 4};
     case GEMEL_TEXT:
       return {field.size, 2};
     case GEMEL_WINDOW:
@@ -98,24 +98,24 @@ Status CheckChoices(const gemel_field& field) {
 }
 
 Status CheckPlace(const gemel_field& field, uint32_t state_size) {
-  const Layout layout = LayoutOf(field);
-  if (layout.align == 0) {
+  const Room room = RoomOf(field);
+  if (room.align == 0) {
     return Invalid(
         fmt::format("field {}: type {} does not exist in this version", field.name, field.type));
   }
   const uint32_t size_min = field.type == GEMEL_TEXT ? 3 : 1;
-  if (field.size != layout.size || field.size < size_min) {
+  if (field.size != room.size || field.size < size_min) {
     return Invalid(fmt::format("field {}: {} bytes; its type takes {}", field.name, field.size,
-                               std::max(layout.size, size_min)));
+                               std::max(room.size, size_min)));
   }
   if (!IsInside(field.offset, field.size, state_size)) {
     return Invalid(fmt::format("field {}: bytes {} to {} lie outside the state of {} bytes",
                                field.name, field.offset, uint64_t{field.offset} + field.size,
                                state_size));
   }
-  if (field.offset % layout.align != 0) {
+  if (field.offset % room.align != 0) {
     return Invalid(fmt::format("field {}: offset {} is no multiple of {}", field.name, field.offset,
-                               layout.align));
+                               room.align));
   }
   const bool is_timed = field.source == GEMEL_FROM_TELEMETRY || field.source == GEMEL_FROM_TOPIC;
   if (is_timed != (field.time_offset != GEMEL_NO_OFFSET)) {
