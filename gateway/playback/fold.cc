@@ -106,7 +106,8 @@ std::optional<Fold::Changed> Fold::ApplyLast() {
   const bool is_new = engine.applied() != std::exchange(told_, engine.applied());
   std::optional<Changed> changed;
   // Nobody else asks for dirty twins here, so only those since the last call are.
-  for (uint16_t model = 0; model < world_.models.size(); ++model) {
+  const auto models = static_cast<uint16_t>(world_.models.size());
+  for (uint16_t model = 0; model < models; ++model) {
     twin::TwinTable& table = engine.table(model);
     for (size_t slot = table.TakeDirty(0); slot < table.slots(); slot = table.TakeDirty(slot + 1)) {
       const twin::Twin* const twin = table.At(slot);

@@ -74,7 +74,8 @@ TEST_F(ClientTest, GetShowsOneTwin) {
   EXPECT_THAT(outcome.output, HasSubstr("fridge/f/2 %, heard 0 ms ago\n"));
   EXPECT_THAT(outcome.output, HasSubstr("\n  temperature_c  9\n"));
   EXPECT_THAT(outcome.output, HasSubstr("\nprofile\n  limit_c  8\n"));
-  EXPECT_THAT(outcome.output, ContainsRegex("  major     active_unacked  warm      1  a-[0-9a-f]+-0  Too warm\n"));
+  EXPECT_THAT(outcome.output,
+              ContainsRegex("  major     active_unacked  warm      1  a-[0-9a-f]+-0  Too warm\n"));
   const Json twin = Json::parse(Ask({"get", "fridge/f/2 %", "--json"}).output);
   EXPECT_EQ(twin["state"]["mood"], "warm");
 }
