@@ -17,7 +17,7 @@ namespace gemel {
 // What an element is called in a layout. No name for a Symbol: its number means nothing after a
 // restart. An element of your own has `static constexpr const char* kName`.
 template <typename T>
-consteval std::string_view ElementName() {
+constexpr std::string_view ElementName() {
   if constexpr (std::is_same_v<T, double>) return "double";
   if constexpr (std::is_same_v<T, float>) return "float";
   if constexpr (std::is_same_v<T, int64_t>) return "int64";
@@ -31,7 +31,7 @@ consteval std::string_view ElementName() {
 
 // "kind<element,number,...>/version", ended by a NUL; parts that are empty are left out. Does not
 // compile if it is longer than 63 characters.
-consteval std::array<char, 64> MakeLayout(std::string_view kind, std::string_view element,
+constexpr std::array<char, 64> MakeLayout(std::string_view kind, std::string_view element,
                                           std::initializer_list<uint64_t> numbers,
                                           unsigned version) {
   std::array<char, 64> text{};

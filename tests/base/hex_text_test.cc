@@ -6,8 +6,8 @@ namespace gemel {
 namespace {
 
 TEST(HexTextTest, EveryByteComesBack) {
-  std::vector<std::byte> bytes;
-  for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<std::byte>(i));
+  std::vector<std::byte> bytes(256);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i);
   std::string text = "x";
   AppendHex(bytes, text);
   EXPECT_EQ(text.substr(0, 9), "x00010203");
