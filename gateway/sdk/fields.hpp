@@ -24,7 +24,7 @@ namespace gemel {
 // saved and compared byte by byte, and padding holds anything. No constant, and so an error that
 // names the byte, if it does not; T{} must be a constant expression.
 template <typename T>
-consteval bool HasNoPadding() {
+constexpr bool HasNoPadding() {
   unsigned read = 0;  // to read a byte of padding is what is no constant
   for (const unsigned char byte : std::bit_cast<std::array<unsigned char, sizeof(T)>>(T{}))
     read |= byte;

@@ -158,12 +158,12 @@ TEST_F(ScoresTest, AModelWithoutAScoreAndRowsWithoutARouteAreTold) {
   const std::string scores = (folder_ / "scores").string();
   const std::string configuration =
       Write("gateway.json", R"({ "mqtt": { "uri": "mqtt://127.0.0.1:1883" },
-        "models": [ { "name": "echo", "plugin": "echo.so" } ],
-        "routes": [ { "topic": "nab/{id}/value", "model": "echo", "payload": "json" } ],
+        "models": [ { "name": "total", "plugin": "total.so" } ],
+        "routes": [ { "topic": "nab/{id}/value", "model": "total", "payload": "json" } ],
         "journal": { "path": "journal" } })");
   const std::string map = Source("conf/replay/nab.json");
   ExpectRefused(3, {file}, {"--config", configuration, "--map", map, "--scores", scores},
-                "model echo has no field anomaly_score");
+                "model total has no field anomaly_score");
   const std::string astray =
       Write("map.json", R"({ "topic": "nowhere", "time": "/timestamp", "time_format": "iso" })");
   ExpectRefused(
