@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr Time kStart{seconds{1'700'000'000}};
+constexpr Time kBegin{seconds{1'700'000'000}};
 // A little under 5 km by 7 km, with a notch cut out of the northern side.
 const std::vector<Position> kNotched = {{48.10, 11.50}, {48.10, 11.60}, {48.15, 11.60},
                                         {48.15, 11.57}, {48.12, 11.55}, {48.15, 11.53},
@@ -170,7 +170,7 @@ TEST_F(GeofenceTest, PointsAreReadFromTheGeometryOfATable) {
 
 TEST_F(GeofenceTest, NoiseAtTheEdgeDoesNotFlap) {
   FenceState state;
-  Time at = kStart;
+  Time at = kBegin;
   const auto say = [&](double distance_m) {
     at += seconds(1);
     return state.Add(at, distance_m, 30);
@@ -194,7 +194,7 @@ TEST_F(GeofenceTest, EntriesAndExitsTakeTurnsOnAnyWalk) {
   FenceState state;
   const Circle circle({48.1, 11.5}, 300);
   Position here{48.1, 11.5};
-  Time at = kStart;
+  Time at = kBegin;
   bool is_inside = false;
   for (int i = 0; i < 5'000; ++i) {
     here = DeadReckon(here, Number(0, 20), Number(0, 360), seconds(5));
