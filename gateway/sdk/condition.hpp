@@ -143,11 +143,11 @@ inline bool TakeStep(Context& context, Watch& watch, const Condition& condition,
 // so a calm twin costs nothing. True if this call raised the alert.
 inline bool Follow(Context& context, Watch& watch, bool is_so, const Condition& condition,
                    Arguments properties = {}) {
-  using namespace condition_internal;
+  namespace in = condition_internal;
   if (watch == Watch::kCalm) {
     if (!is_so) return false;
     if (condition.hold <= Duration::zero()) {
-      Raise(context, watch, condition, properties);
+      in::Raise(context, watch, condition, properties);
       return true;
     }
     watch = Watch::kHeld;
@@ -156,15 +156,15 @@ inline bool Follow(Context& context, Watch& watch, bool is_so, const Condition& 
     if (is_so) return false;
     watch = Watch::kCalm;
     context.cancel_timer(condition.alarm.code);
-  } else if (IsRaised(watch) && !is_so) {
+  } else if (in::IsRaised(watch) && !is_so) {
     if (condition.clear_after <= Duration::zero()) {
-      Clear(context, watch, condition);
+      in::Clear(context, watch, condition);
     } else {
-      watch = After(Watch::kEnding, StepsTaken(watch));
+      watch = in::After(Watch::kEnding, in::StepsTaken(watch));
       context.set_timer(condition.alarm.code, condition.clear_after);
     }
-  } else if (IsEnding(watch) && is_so) {
-    watch = After(Watch::kRaised, StepsTaken(watch));
+  } else if (in::IsEnding(watch) && is_so) {
+    watch = in::After(Watch::kRaised, in::StepsTaken(watch));
     context.cancel_timer(condition.alarm.code);
   }
   return false;
@@ -173,14 +173,14 @@ inline bool Follow(Context& context, Watch& watch, bool is_so, const Condition& 
 // To be called for each timer. True if it was one of this condition, and is dealt with.
 inline bool OnTimer(Context& context, Watch& watch, std::string_view timer,
                     const Condition& condition, Arguments properties = {}) {
-  using namespace condition_internal;
-  if (timer == Name(condition.alarm.code, "_step").view())
-    return TakeStep(context, watch, condition, properties);
+  namespace in = condition_internal;
+  if (timer == in::Name(condition.alarm.code, "_step").view())
+    return in::TakeStep(context, watch, condition, properties);
   if (timer != condition.alarm.code) return false;
   if (watch == Watch::kHeld) {
-    Raise(context, watch, condition, properties);
-  } else if (IsEnding(watch)) {
-    Clear(context, watch, condition);
+    in::Raise(context, watch, condition, properties);
+  } else if (in::IsEnding(watch)) {
+    in::Clear(context, watch, condition);
   }
   return true;
 }

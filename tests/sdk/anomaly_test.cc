@@ -129,6 +129,7 @@ TEST_F(AnomalyTest, TheSameReadingsGiveTheSameBytes) {
   seed_ = 1;
   now_ = Time{std::chrono::days{19'000}};
   FeedDays(3);
+  // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): its bytes are what is saved
   EXPECT_EQ(std::memcmp(&first, &detector_, sizeof(first)), 0);
 }
 

@@ -83,7 +83,6 @@ struct Padded {
   bool is_set = false;
 };
 struct Unset {
-  static constexpr const char* kLayout = "unset/1";
   int32_t value;
 };
 // A constant expression only where every byte belongs to a member that is set.
