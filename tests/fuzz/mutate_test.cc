@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -162,7 +163,7 @@ TEST(FuzzTest, Script) {
         "local ok, why = pcall(error, 'x') state.s = why error(state.s)",
         "while true do state.n = state.n + 1 end", "local x = 'a' while true do x = x .. x end",
         "state.s = string.find('a.b', '.') .. ('x'):byte(1) .. #message:get('v')"})
-    corpus.push_back(head + body + tail);
+    corpus.push_back(fmt::format("{}{}{}", head, body, tail));
   corpus.push_back("local t = { 1, { 2 } } local n = 0 local function f() n = n + t[2][1] end " +
                    head + "f()" + tail);
   Drive(Script, corpus);

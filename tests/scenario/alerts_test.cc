@@ -39,7 +39,7 @@ class AlertsScenario : public ::testing::Test {
   // What a program prints; it must end well.
   static std::string Run(const GatewayProcess& gateway, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), GemelProgram());
-    arguments.push_back("--server");
+    arguments.emplace_back("--server");
     arguments.push_back("http://127.0.0.1:" + std::to_string(gateway.http_port()));
     support::Process program(arguments);
     std::string printed;

@@ -85,7 +85,7 @@ class AlertRaceTest : public ::testing::Test {
     shards_.Start(*sequencer_);
     shards_.SetTiming(true);
   }
-  ~AlertRaceTest() override {
+  void TearDown() override {
     shards_.SetTiming(false);
     shards_.DrainAndStop();
   }

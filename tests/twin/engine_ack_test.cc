@@ -28,7 +28,8 @@ class EngineAckTest : public ::testing::Test {
           kept.payload.empty() ? "-"
                                : nlohmann::json::parse(kept.payload)["status"].get<std::string>();
       const std::string severity = kept.topic.substr(13, kept.topic.find('/', 13) - 13);
-      all.push_back(kept.is_retained ? severity + " " + what : "(" + severity + " " + what + ")");
+      all.push_back(kept.is_retained ? fmt::format("{} {}", severity, what)
+                                     : fmt::format("({} {})", severity, what));
     }
     return all;
   }
