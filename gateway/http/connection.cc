@@ -1,5 +1,6 @@
 #include "gateway/http/connection.h"
 
+#include <algorithm>
 #include <ctime>
 #include <exception>
 #include <utility>
@@ -40,6 +41,17 @@ bool IsAllowed(std::string_view method, const Resource* resource) {
   const bool is_read = method == "GET" || method == "HEAD";
   if (resource == nullptr) return is_read || method == "POST";
   return resource->answers == Answers::kGet ? is_read : method == "POST";
+}
+
+// Whether a browser says that a page of another site has made the request. What is no browser says
+// nothing, and does what its user wants.
+bool IsOfOtherSite(const RequestHead& head, const HostList& hosts) {
+  const auto is_other = [](const std::string& site) {
+    return site != "same-origin" && site != "none";
+  };
+  return std::ranges::any_of(head.fetch_sites, is_other) ||
+         !std::ranges::all_of(
+             head.origins, [&](const std::string& origin) { return hosts.AllowsOrigin(origin); });
 }
 
 Response NotAllowed(std::string_view method, const Resource* resource) {
@@ -188,6 +200,9 @@ std::optional<Response> Connection::CheckHead() {
   }
   if (resource_ == nullptr) {
     return Problem(404, fmt::format("there is nothing at {}", Quote(head.target)));
+  }
+  if (resource_->answers != Answers::kGet && IsOfOtherSite(head, service_.hosts)) {
+    return refuse_and_close(Problem(403, "a page of another site may change nothing here"));
   }
   request_ = {.method = head.method,
               .path = std::move(target->path),

@@ -37,6 +37,13 @@ HostList::HostList(const std::string& host, uint16_t port, std::span<const std::
   }
 }
 
+bool HostList::AllowsOrigin(std::string_view origin) const {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (origin.starts_with(scheme)) return Allows(origin.substr(scheme.size()));
+  }
+  return false;
+}
+
 bool HostList::Allows(std::string_view host) const {
   return std::ranges::find(allowed_, Lower(host)) != allowed_.end();
 }

@@ -20,6 +20,8 @@ class HostList {
 
   // Case does not matter.
   bool Allows(std::string_view host) const;
+  // Whether an Origin field names a page of ours: http or https of one of the names.
+  bool AllowsOrigin(std::string_view origin) const;
 
  private:
   std::vector<std::string> allowed_;  // in lower case

@@ -16,6 +16,8 @@ std::string_view StatusText(int status) {
       return "Accepted";
     case 400:
       return "Bad Request";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:

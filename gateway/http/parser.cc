@@ -1,5 +1,6 @@
 #include "gateway/http/parser.h"
 
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
@@ -41,6 +42,9 @@ struct RequestParser::Implementation {
     head.content_type = std::string(message[beast::http::field::content_type]);
     for (const auto& field : message) {
       if (field.name() == beast::http::field::host) head.hosts.emplace_back(field.value());
+      if (field.name() == beast::http::field::origin) head.origins.emplace_back(field.value());
+      if (beast::iequals(field.name_string(), "Sec-Fetch-Site"))
+        head.fetch_sites.emplace_back(field.value());
       if (field.name() == beast::http::field::transfer_encoding) {
         if (!head.transfer_encoding.empty()) head.transfer_encoding += ", ";
         head.transfer_encoding += std::string(field.value());

@@ -12,9 +12,11 @@ namespace gemel::http {
 struct RequestHead {
   std::string method;
   std::string target;
-  std::vector<std::string> hosts;  // Host fields; exactly one is right
-  std::string transfer_encoding;   // empty if there is none
-  std::string content_type;        // empty if there is none
+  std::vector<std::string> hosts;        // Host fields; exactly one is right
+  std::string transfer_encoding;         // empty if there is none
+  std::string content_type;              // empty if there is none
+  std::vector<std::string> origins;      // Origin fields; a browser sends one
+  std::vector<std::string> fetch_sites;  // Sec-Fetch-Site fields, the same
   bool has_expectation = false;
   bool has_body = false;
   bool keeps_open = true;  // as version and Connection say

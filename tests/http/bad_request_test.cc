@@ -100,6 +100,28 @@ TEST_F(BadRequestTest, CrossSitePostIsRefusedAndItsBodyIsNoRequest) {
   EXPECT_FALSE(socket.Receive());
 }
 
+TEST_F(BadRequestTest, WhatChangesSomethingIsNotDoneForAPageOfAnotherSite) {
+  const auto post = [this](std::string_view headers) {
+    return StatusOf(
+        fmt::format("POST /put HTTP/1.1\r\nHost: localhost:{}\r\n{}"
+                    "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}",
+                    port(), headers));
+  };
+  EXPECT_EQ(post(""), 200) << "no browser";
+  EXPECT_EQ(post("Sec-Fetch-Site: same-origin\r\n"), 200);
+  EXPECT_EQ(post("sec-fetch-site: none\r\n"), 200) << "typed by hand";
+  EXPECT_EQ(post(fmt::format("Origin: http://localhost:{}\r\n", port())), 200);
+  EXPECT_EQ(post(fmt::format("Origin: https://127.0.0.1:{}\r\n", port())), 200);
+  for (const char* const headers :
+       {"Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n",
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site:\r\n",
+        "Origin: null\r\n", "Origin: http://evil.example\r\n", "Origin: localhost\r\n",
+        "Origin: http://localhost\r\n", "Origin:\r\n"})
+    EXPECT_EQ(post(headers), 403) << headers;
+  EXPECT_EQ(post(fmt::format("Origin: http://localhost:{}\r\nOrigin: null\r\n", port())), 403);
+  EXPECT_EQ(post(fmt::format("Origin: http://localhost:{}.evil.example\r\n", port())), 403);
+}
+
 TEST_F(BadRequestTest, ForeignOriginGetsNoPermissionToRead) {
   const auto answer = Exchange(port(), Get("/ok", "Origin: null\r\n"));
   EXPECT_EQ(answer->Header("Access-Control-Allow-Origin"), "");
