@@ -20,9 +20,9 @@ namespace gemel {
 namespace {
 
 constexpr std::chrono::seconds kAckPatience{5};
-constexpr std::chrono::milliseconds kAckPoll{10};
-// For how long whoever acknowledges waits for a shard that is behind.
+// For how long whoever acknowledges waits for a shard that is behind, and how often it is asked.
 constexpr std::chrono::milliseconds kAnswerPatience{2'000};
+constexpr std::chrono::milliseconds kAnswerPoll{10};
 constexpr std::chrono::milliseconds kReadPatience{1'000};
 
 }  // namespace
@@ -38,13 +38,7 @@ Result<http::AckAnswer> Gateway::Acknowledge(EffectId alert, const twin::AckText
                          .key_hash = owner->key_hash,
                          .id = owner->id,
                          .payload = payload};
-  const auto until = std::chrono::steady_clock::now() + kAckPatience;
-  auto outcome = sequencer_->Append({&record, 1});
-  while (outcome == journal::Sequencer::Outcome::kFull &&
-         std::chrono::steady_clock::now() < until) {
-    sequencer_->WaitForRoom(kAckPoll);
-    outcome = sequencer_->Append({&record, 1});
-  }
+  const auto outcome = AppendWithin(kAckPatience, record);
   if (outcome == journal::Sequencer::Outcome::kFailed) EndProcess(sequencer_->failure());
   if (outcome != journal::Sequencer::Outcome::kAppended)
     return Unavailable("the journal has no room; try again");
@@ -53,7 +47,7 @@ Result<http::AckAnswer> Gateway::Acknowledge(EffectId alert, const twin::AckText
   while (std::chrono::steady_clock::now() < answer_until) {
     GEMEL_TRY_LET(auto json, WhatAckDid({alert, ack}, *owner, record.lsn));
     if (json) return http::AckAnswer{*std::move(json)};
-    std::this_thread::sleep_for(kAckPoll);
+    std::this_thread::sleep_for(kAnswerPoll);
   }
   return http::AckAnswer{fmt::format("{{\"id\":\"{}\",\"status\":\"recorded\"}}\n", id), false};
 }

@@ -205,15 +205,8 @@ Status Gateway::AppendUnsent(const store::Recovered& recovered) {
   }
   for (const journal::OwnedRecord& owned : recovered.unsent) {
     journal::Record record = owned.view();
-    auto outcome = sequencer_->Append({&record, 1});
     // They may fill a segment before the next one is ready.
-    const auto until = std::chrono::steady_clock::now() + kUnsentPatience;
-    while (outcome == journal::Sequencer::Outcome::kFull &&
-           std::chrono::steady_clock::now() < until) {
-      sequencer_->WaitForRoom(kDrainPoll);
-      outcome = sequencer_->Append({&record, 1});
-    }
-    if (outcome != journal::Sequencer::Outcome::kAppended)
+    if (AppendWithin(kUnsentPatience, record) != journal::Sequencer::Outcome::kAppended)
       return Unavailable("messages between twins that the journal lacks cannot be journaled");
   }
   return Status::Ok();
@@ -315,6 +308,18 @@ bool Gateway::RecordEnded(std::string_view webhook, std::span<const effects::End
   journal::EncodeOutcomes(effects, payload);
   return AppendNote(
       {.kind = journal::RecordKind::kEffectOutcome, .id = webhook, .payload = payload});
+}
+
+journal::Sequencer::Outcome Gateway::AppendWithin(std::chrono::milliseconds patience,
+                                                  journal::Record& record) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  auto outcome = sequencer_->Append({&record, 1});
+  while (outcome == journal::Sequencer::Outcome::kFull &&
+         std::chrono::steady_clock::now() < until) {
+    sequencer_->WaitForRoom(kDrainPoll);
+    outcome = sequencer_->Append({&record, 1});
+  }
+  return outcome;
 }
 
 bool Gateway::AppendNote(journal::Record record) {

@@ -101,6 +101,9 @@ class Gateway {
                                                 const twin::AlertOwner& owner, Lsn record);
   bool RecordDone(std::span<const EffectId> effects);
   bool RecordEnded(std::string_view webhook, std::span<const effects::EndedEffect> effects);
+  // Appends it once there is room for it; kFull if there is none within `patience`.
+  journal::Sequencer::Outcome AppendWithin(std::chrono::milliseconds patience,
+                                           journal::Record& record);
   // False if it can't be appended now; ends the process if the disk fails.
   bool AppendNote(journal::Record record);
   Status EnrolWebhooks();

@@ -59,6 +59,13 @@ std::string_view SeverityName(uint32_t severity) {
   return kNames[severity - 1];
 }
 
+std::optional<uint32_t> SeverityNamed(std::string_view name) {
+  for (uint32_t severity = GEMEL_CRITICAL; severity <= GEMEL_INFO; ++severity) {
+    if (SeverityName(severity) == name) return severity;
+  }
+  return std::nullopt;
+}
+
 void WriteAlert(const AlertText& alert, std::string& out) {
   out.clear();
   fmt::format_to(std::back_inserter(out), R"({{"id":"{}","status":"{}","severity":"{}","model":)",

@@ -26,6 +26,8 @@ enum class AlertStatus : uint8_t { kActiveUnacked, kActiveAcked, kClearedUnacked
 std::string_view AlertStatusName(AlertStatus status);
 // REQUIRES: a gemel_severity.
 std::string_view SeverityName(uint32_t severity);
+// And back; nothing if none is called so.
+std::optional<uint32_t> SeverityNamed(std::string_view name);
 
 struct AlertText {
   EffectId id;  // of the record that raised it

@@ -31,8 +31,8 @@ struct SenderStats {
   };
   Counter refused;     // which the broker acknowledged with a failure: not authorized, over a quota
   Counter unsendable;  // which the broker can never take: too large, or a topic that is none
-  Counter
-      notices_limited;  // of alerts, that a newer one replaced or that said the end, over a rate
+  // Of alerts, over a rate: that a newer one replaced, or that said the end.
+  Counter notices_limited;
   std::vector<Commands> commands;
 };
 

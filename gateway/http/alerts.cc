@@ -56,13 +56,6 @@ class FirstAlerts {
 
 }  // namespace
 
-std::optional<uint32_t> ParseSeverity(std::string_view name) {
-  for (uint32_t severity = GEMEL_CRITICAL; severity <= GEMEL_INFO; ++severity) {
-    if (effects::SeverityName(severity) == name) return severity;
-  }
-  return std::nullopt;
-}
-
 std::optional<effects::AlertStatus> ParseAlertStatus(std::string_view name) {
   using effects::AlertStatus;
   for (const AlertStatus status :

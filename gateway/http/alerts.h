@@ -18,8 +18,7 @@ struct AlertFilter {
   std::optional<effects::AlertStatus> status;
 };
 
-// Nothing if it is none.
-std::optional<uint32_t> ParseSeverity(std::string_view name);
+// Nothing if it is none that a list can hold.
 std::optional<effects::AlertStatus> ParseAlertStatus(std::string_view name);
 
 // JSON array of the alerts that are active, or over and not acknowledged: the worst first, of one

@@ -132,7 +132,7 @@ Response Alerts(const Sources& sources, const Request& request) {
       filter.model = FindModel(sources, value);
       if (!filter.model) return NoModel(value);
     } else if (parameter == "severity") {
-      filter.severity = ParseSeverity(value);
+      filter.severity = effects::SeverityNamed(value);
       if (!filter.severity)
         return Problem(400, fmt::format("severity={} is none of critical, major, minor, warning, "
                                         "info",

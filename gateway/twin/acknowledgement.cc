@@ -30,9 +30,7 @@ bool TakeSeverity(const json& object, std::optional<uint32_t>& severity) {
   std::string name;
   if (!TakeText(object, "severity", name)) return false;
   if (!object.contains("severity")) return true;
-  for (uint32_t known = GEMEL_CRITICAL; known <= GEMEL_INFO; ++known) {
-    if (effects::SeverityName(known) == name) severity = known;
-  }
+  severity = effects::SeverityNamed(name);
   return severity.has_value();
 }
 
