@@ -152,7 +152,7 @@ class Engine {
   // Whether it is too long by now; another look is due later if not.
   bool IsSilent(const Timers::Due& due, const Twin& twin, Time now);
   void EndSilence(const journal::RecordView& record, Twin& twin);
-  // For what is unheard since then; its state is what it was.
+  // It was not heard since then.
   void RaiseOffline(const journal::RecordView& record, Twin& twin, Time since);
   void ClearOffline(const journal::RecordView& record, Twin& twin);
   // Of members and their feeds, see feed.h.

@@ -11,7 +11,8 @@ namespace gemel::twin {
 namespace {
 
 // How many fell silent lately and have not come back: a count for each of so many parts of the time
-// that is looked at, so that a silence counts for that time, or a part of it more.
+// that is looked at, so that a silence counts for that time, or a part of it more. No Sliding of
+// the SDK: that takes nothing back.
 class Recent {
  public:
   static constexpr const char* kLayout = "recent<16>/1";

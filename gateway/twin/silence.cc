@@ -89,10 +89,10 @@ void Engine::RaiseOffline(const journal::RecordView& record, Twin& twin, Time si
   Intent intent{.kind = Intent::Kind::kRaise, .severity = GEMEL_WARNING};
   intent.name = kOfflineCode;
   intent.message = InWords(record.record_time() - since);
-  intent.arguments = fmt::format(
-      R"({{"last_ms":{},"offline_after_s":{}}})",
-      std::chrono::floor<std::chrono::milliseconds>(twin.last_telemetry.time_since_epoch()).count(),
-      ToSeconds(OfflineAfter(twin)));
+  intent.arguments =
+      fmt::format(R"({{"last_ms":{},"offline_after_s":{}}})",
+                  std::chrono::floor<std::chrono::milliseconds>(since.time_since_epoch()).count(),
+                  ToSeconds(OfflineAfter(twin)));
   CommitRaise(record, twin, intent);
   sink_.Flush();
 }

@@ -23,7 +23,8 @@ struct Timer {
   static constexpr Symbol kSilence{};
   bool is_of_model() const { return name != kSilence; }
   // Of the one that looks for silence, where the twin is a member of a feed: whether the feed knows
-  // that it reports, or is asked whether the silence is the feed's. `every` says so.
+  // that it reports, or is asked whether the silence is the feed's. `every` says so, which such a
+  // timer has no other use for, and the cause's lsn which feed it is.
   static constexpr Duration kReports{1};
   static constexpr Duration kAsks{2};
   bool is_of_feed() const { return !is_of_model() && every != Duration::zero(); }

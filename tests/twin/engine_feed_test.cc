@@ -20,15 +20,20 @@ constexpr int kMembers = 20;
 
 class EngineFeedTest : public ::testing::Test {
  protected:
+  // Two routes are watched; all but one of the tests use the first.
   EngineFeedTest()
       : lab_([](World& world) {
           const FeedWatch watch{
               .share = 0.5, .within = seconds(30), .members_min = 10, .offline_after = seconds(60)};
-          world.routes[kNewest].offline_after = seconds(60);
-          world.routes[kNewest].feed_watch = watch;
+          std::map<std::string, FeedWatch> watches;
+          for (const uint16_t route : {kNewest, kDropping}) {
+            world.routes[route].offline_after = seconds(60);
+            world.routes[route].feed_watch = watch;
+            watches[world.routes[route].name] = watch;
+          }
           world.feed_model = static_cast<uint16_t>(world.models.size());
-          world.models.emplace_back().model = std::move(*model::Model::Create(
-              MakeFeedModel({{world.routes[kNewest].name, watch}}), {.name = kFeedModel}));
+          world.models.emplace_back().model =
+              std::move(*model::Model::Create(MakeFeedModel(watches), {.name = kFeedModel}));
         }) {}
 
   static std::string Name(int member) { return fmt::format("m{:02}", member); }
@@ -48,8 +53,9 @@ class EngineFeedTest : public ::testing::Test {
       lab_.Deliver();
     }
   }
-  // Alerts since the last call, as "twin code status", by how often.
+  // Alerts since the last call, as "model code status", by how often.
   std::map<std::string, int> Alerts() {
+    properties_.clear();
     std::map<std::string, int> alerts;
     for (const Kept& kept : lab_.Take()) {
       EXPECT_NE(kept.kind, effects::EffectKind::kDeadLetter) << kept.payload;
@@ -57,11 +63,12 @@ class EngineFeedTest : public ::testing::Test {
       const auto json = nlohmann::json::parse(kept.payload);
       const auto text = [&](const char* key) { return json[key].get<std::string>(); };
       ++alerts[text("model") + ' ' + text("code") + ' ' + text("status")];
+      properties_.push_back(json["properties"]);
     }
     return alerts;
   }
-  nlohmann::json Feed() {
-    const std::string& id = lab_.probes.world.routes[kNewest].name;
+  nlohmann::json Feed(uint16_t route = kNewest) {
+    const std::string& id = lab_.probes.world.routes[route].name;
     const Twin* const twin =
         lab_.engine.table(*lab_.probes.world.feed_model).Find(HashKey(kFeedModel, id), id);
     nlohmann::json fields;
@@ -77,6 +84,7 @@ class EngineFeedTest : public ::testing::Test {
   }
 
   Lab lab_;
+  std::vector<nlohmann::json> properties_;  // of the alerts of the last Alerts()
 };
 
 using Changes = std::map<std::string, int>;
@@ -113,9 +121,12 @@ TEST_F(EngineFeedTest, WhoComesBackWhileItWaitsWasOfflineAllTheSame) {
   Say(0, kMembers);
   for (int i = 0; i < 5; ++i) Say(1, kMembers);  // 95 s
   EXPECT_THAT(Alerts(), IsEmpty());
+  const Time heard = lab_.Find(Name(0))->last_telemetry;
   Say(0, 1);
   EXPECT_EQ(Alerts(),
             (Changes{{"probe offline active_unacked", 1}, {"probe offline cleared_unacked", 1}}));
+  for (const nlohmann::json& properties : properties_)
+    EXPECT_EQ(properties["last_ms"], heard.time_since_epoch().count() / 1'000) << "before it";
   for (int i = 0; i < 4; ++i) Say(0, kMembers);
   EXPECT_THAT(Alerts(), IsEmpty());
 }
@@ -177,6 +188,29 @@ TEST_F(EngineFeedTest, OneThatComesAndGoesIsNoFeed) {
   }
   EXPECT_EQ(Alerts(),
             (Changes{{"probe offline active_unacked", 30}, {"probe offline cleared_unacked", 30}}));
+}
+
+TEST_F(EngineFeedTest, AMemberOfTwoFeedsLeavesTheOneThatItTold) {
+  const std::string name = Name(0);
+  lab_.Say({.id = name, .route = kDropping});
+  lab_.Deliver();
+  EXPECT_EQ(Feed(kDropping)["reporting"], 1);
+  Say(0, 1);  // on the first route, which comes before it in the configuration
+  EXPECT_TRUE(Feed().is_null()) << "it is a member of the other one";
+  Wait(200);
+  EXPECT_EQ(Feed(kDropping)["reporting"], 0);
+  EXPECT_TRUE(Feed().is_null());
+  EXPECT_EQ(Alerts(), (Changes{{"probe offline active_unacked", 1}}));
+}
+
+TEST_F(EngineFeedTest, NobodyElseSpeaksToAFeed) {
+  for (const char* const order : {"tell_feed", "remove_feed"}) {
+    const std::string json = fmt::format(R"({{"order": "{}"}})", order);
+    lab_.Say({.json = json});
+    lab_.Deliver();
+  }
+  EXPECT_EQ(lab_.refused(Refusal::kModelFailed), 2u);
+  lab_.Take();
 }
 
 TEST_F(EngineFeedTest, WhereNothingIsWatchedAnyMoreNobodyIsOffline) {

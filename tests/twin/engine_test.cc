@@ -310,5 +310,12 @@ TEST_F(EngineTest, TheBoundOfTwinsIsOneForAllModels) {
   EXPECT_EQ(engine.refused()[static_cast<size_t>(Refusal::kOverload)].value(), 1u);
 }
 
+TEST(EngineRefusalTest, WhatTheHostRefusesFailsTheCallEvenWhereTheModelGoesOn) {
+  Lab lab;
+  lab.Say({.json = R"({"order": "raise swallow"})"});
+  EXPECT_EQ(lab.refused(Refusal::kModelFailed), 1u);
+  EXPECT_EQ(lab.Find("x"), nullptr) << "the twin was new, and its first message counts for nothing";
+}
+
 }  // namespace
 }  // namespace gemel::twin

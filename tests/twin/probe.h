@@ -117,6 +117,8 @@ struct Probe {
     }
     if (word == "tell_throw") context.send("probe", "other", "throw");
     if (word == "tell_raise") context.send("probe", "other", "raise");
+    if (word == "tell_feed") context.send("feed", "lab", "is_gone");
+    if (word == "remove_feed") context.remove("feed", "lab");
     if (word == "tell_nobody") context.send("nobody", "x", "add");
     if (word == "tell_long") context.send("probe", "other", "add", {{std::string(300, 'n'), 1}});
     if (word == "tell_bad") context.send("probe", "a+b", "add");
@@ -138,6 +140,13 @@ struct Probe {
   }
   static void Do(std::string_view word, State& state, Context& context) {
     if (word == "throw") throw std::runtime_error("told to throw");
+    if (word == "swallow") {
+      try {
+        context.raise(Severity::kMajor, "No Code", "Refused");
+      } catch (const std::runtime_error&) {
+        return;
+      }
+    }
     if (word == "throw_int") throw 7;
     if (word == "draw") state.drawn = static_cast<int64_t>(context.random() >> 1);
     if (word == "reply") context.reply("rest", {{"b", state.b}, {"minutes", 30}});
