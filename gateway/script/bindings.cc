@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "gateway/model/state.h"
 #include "gateway/sdk/arguments.hpp"
@@ -114,10 +115,8 @@ int StateNewIndex(lua_State* lua) {
       value.type == GEMEL_TEXT ? std::string_view(value.as.text, value.length) : "nil";
   const char* const* const end = field.choices + field.choices_count;
   if (std::find(field.choices, end, text) == end) {
-    std::string all;
-    for (const char* const* choice = field.choices; choice != end; ++choice)
-      all += fmt::format("{}{}", all.empty() ? "" : ", ", *choice);
-    return luaL_error(lua, "%s is one of %s", field.name, all.c_str());
+    return luaL_error(lua, "%s is one of %s", field.name,
+                      fmt::format("{}", fmt::join(field.choices, end, ", ")).c_str());
   }
   model::WriteChoice(field, subject.state, text);
   return 0;
@@ -182,6 +181,9 @@ void PushContent(lua_State* lua, int argument) {
   lua_pop(lua, 1);
 }
 
+// Whatever is wrong with them: Lua walks a table in another order in each process.
+constexpr const char* kWrongMembers = "its members must be numbers, texts or booleans with names";
+
 // The members of the table at the argument by name, in order; none if it is nil. What they point at
 // lives as long as the table.
 const std::vector<gemel_argument>& CheckArguments(lua_State* lua, int argument) {
@@ -192,7 +194,7 @@ const std::vector<gemel_argument>& CheckArguments(lua_State* lua, int argument) 
   PushContent(lua, argument);
   lua_pushnil(lua);
   while (lua_next(lua, -2) != 0) {
-    if (lua_type(lua, -2) != LUA_TSTRING) luaL_argerror(lua, argument, "its members need names");
+    if (lua_type(lua, -2) != LUA_TSTRING) luaL_argerror(lua, argument, kWrongMembers);
     gemel_argument& added = found.emplace_back(gemel_argument{ToText(TextAt(lua, -2)), kNull});
     switch (lua_type(lua, -1)) {
       case LUA_TBOOLEAN:
@@ -206,7 +208,7 @@ const std::vector<gemel_argument>& CheckArguments(lua_State* lua, int argument) 
         added.value = ToValue(TextAt(lua, -1));
         break;
       default:
-        luaL_argerror(lua, argument, "its members must be numbers, texts or booleans");
+        luaL_argerror(lua, argument, kWrongMembers);
     }
     lua_pop(lua, 1);
   }
@@ -221,9 +223,8 @@ uint32_t CheckOneOf(lua_State* lua, int argument, const char* const (&names)[kCo
   const std::string_view text = ToView(CheckText(lua, argument));
   const auto* const found = std::find(std::begin(names), std::end(names), text);
   if (found == std::end(names)) {
-    std::string all;
-    for (const char* const name : names) all += fmt::format("{}{}", all.empty() ? "" : ", ", name);
-    luaL_argerror(lua, argument, lua_pushfstring(lua, "not one of %s", all.c_str()));
+    const std::string all = fmt::format("not one of {}", fmt::join(names, ", "));
+    luaL_argerror(lua, argument, all.c_str());
   }
   return static_cast<uint32_t>(found - std::begin(names)) + 1;
 }

@@ -16,8 +16,7 @@ struct Bindings {
   int message = LUA_NOREF;
 };
 
-// `fields` outlive the interpreter. Throws a Lua error if there is no memory: to be called
-// protected.
+// `fields` outlive the interpreter.
 Bindings Bind(Interpreter& interpreter, std::span<const gemel_field> fields);
 
 // Pushes the message as a table: from_model, from_id, name, arguments.

@@ -76,14 +76,17 @@ class Reader {
   }
   // REQUIRES: all members that may be there were read
   void RefuseOthers() const {
+    // The first one, because Lua walks a table in another order in each process.
+    std::optional<std::string> first;
     lua_pushnil(lua_);
     while (lua_next(lua_, index_) != 0) {
       lua_pop(lua_, 1);
       const std::string key =
           lua_type(lua_, -1) == LUA_TSTRING ? lua_tostring(lua_, -1) : luaL_typename(lua_, -1);
-      if (std::ranges::find(known_, key) == known_.end())
-        Fail(fmt::format("has no {}; it may have {}", key, fmt::join(known_, ", ")));
+      const bool is_known = std::ranges::find(known_, key) != known_.end();
+      if (!is_known && (!first || key < *first)) first = key;
     }
+    if (first) Fail(fmt::format("has no {}; it may have {}", *first, fmt::join(known_, ", ")));
   }
 
  private:
@@ -93,18 +96,16 @@ class Reader {
   std::vector<std::string> known_;
 };
 
-template <size_t kCount>
-uint32_t NumberOf(const std::array<const char*, kCount>& names, const std::string& name,
+// Of 1 to `last`, the one that is called so.
+uint32_t NumberOf(std::string_view (*name_of)(uint32_t), uint32_t last, const std::string& name,
                   const Reader& reader, const char* key) {
-  const auto found = std::ranges::find(names, name);
-  if (found == names.end())
-    reader.Fail(fmt::format("{} is {}; allowed are {}", key, name, fmt::join(names, ", ")));
-  return static_cast<uint32_t>(found - names.begin()) + 1;
+  std::vector<std::string_view> names;
+  for (uint32_t number = 1; number <= last; ++number) {
+    names.push_back(name_of(number));
+    if (names.back() == name) return number;
+  }
+  reader.Fail(fmt::format("{} is {}; allowed are {}", key, name, fmt::join(names, ", ")));
 }
-
-// In the order of gemel_type and gemel_source.
-constexpr std::array<const char*, 6> kTypes = {"bool", "int64", "double", "time", "symbol", "text"};
-constexpr std::array<const char*, 4> kSources = {"telemetry", "topic", "profile", "model"};
 
 uint32_t SizeOf(const gemel_field& field) {
   switch (field.type) {
@@ -149,8 +150,10 @@ class FieldsReader {
     field.name = Keep(reader.RequiredText("name"));
     field.unit = Keep(reader.Text("unit").value_or(""));
     field.meaning = Keep(reader.RequiredText("meaning"));
-    field.type = NumberOf(kTypes, reader.RequiredText("type"), reader, "type");
-    field.source = NumberOf(kSources, reader.Text("from").value_or("model"), reader, "from");
+    field.type =
+        NumberOf(&model::TypeName, GEMEL_TEXT, reader.RequiredText("type"), reader, "type");
+    field.source = NumberOf(&model::SourceName, GEMEL_FROM_MODEL,
+                            reader.Text("from").value_or("model"), reader, "from");
     if (const std::vector<std::string> choices = reader.Texts("choices"); !choices.empty()) {
       std::vector<const char*>& kept = definition_.choices.emplace_back();
       for (const std::string& choice : choices) kept.push_back(Keep(choice));
@@ -237,6 +240,10 @@ class FieldsReader {
   std::vector<std::optional<Scalar>> defaults_;
 };
 
+// Whatever is wrong with them: Lua walks a table in another order in each process.
+constexpr const char* kWrongParameters =
+    "must hold numbers, texts and booleans, named by texts: the defaults";
+
 Scalar ToScalar(lua_State* lua, const Reader& reader) {
   switch (lua_type(lua, -1)) {
     case LUA_TBOOLEAN:
@@ -247,7 +254,7 @@ Scalar ToScalar(lua_State* lua, const Reader& reader) {
     case LUA_TSTRING:
       return std::string(lua_tostring(lua, -1));
     default:
-      reader.Fail("must hold numbers, texts and booleans: the defaults");
+      reader.Fail(kWrongParameters);
   }
 }
 
@@ -255,7 +262,7 @@ void ReadParameters(lua_State* lua, Definition& definition) {
   const Reader reader(lua, -1, "parameters");
   lua_pushnil(lua);
   while (lua_next(lua, -2) != 0) {
-    if (lua_type(lua, -2) != LUA_TSTRING) reader.Fail("must be named by texts");
+    if (lua_type(lua, -2) != LUA_TSTRING) reader.Fail(kWrongParameters);
     definition.parameters.emplace_back(lua_tostring(lua, -2), ToScalar(lua, reader));
     lua_pop(lua, 1);
   }

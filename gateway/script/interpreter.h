@@ -72,7 +72,10 @@ class Interpreter {
 
   explicit Interpreter(const Limits& limits) : limits_(limits) {}
   static void* Allocate(void* self, void* block, size_t old_size, size_t new_size);
+  void Free(void* block, size_t size);
   static void Count(lua_State* lua, lua_Debug* at);
+  // Throws that the call did too much, at the line of the function so far from the innermost one.
+  void EndCall(int level);
   Status Read(std::string_view name, std::string_view source);
   Status RunPrelude();
   void TakeVariables();
@@ -82,9 +85,16 @@ class Interpreter {
 
   const Limits limits_;
   lua_State* lua_ = nullptr;
-  size_t memory_ = 0;        // bytes that are allocated
+  size_t memory_ = 0;        // bytes that are allocated, see Allocate
   int64_t left_ = 0;         // instructions of this call
   bool is_calling_ = false;  // what the host itself does is not limited
+  void* stack_ = nullptr;    // see Allocate
+  void* texts_ = nullptr;
+  struct Block {
+    void* block = nullptr;
+    size_t size = 0;
+  };
+  Block newest_;  // of those that are no objects
   std::vector<Variable> variables_;
 };
 

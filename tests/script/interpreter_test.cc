@@ -21,11 +21,11 @@ class Sandbox {
     interpreter_ = std::move(*loaded);
     if (Status frozen = interpreter_->Freeze(); !frozen.ok()) error_ = frozen.message();
   }
-  std::string Call() {
+  std::string Call(const char* function = "run") {
     if (!error_.empty()) return error_;
     lua_State* const lua = interpreter_->lua();
     const int top = lua_gettop(lua);
-    lua_getfield(lua, Interpreter::kDefinition, "run");
+    lua_getfield(lua, Interpreter::kDefinition, function);
     std::string failure;
     if (!interpreter_->Call(0, 1, failure)) {
       EXPECT_EQ(lua_gettop(lua), top);
@@ -74,6 +74,15 @@ TEST(InterpreterTest, SaysTheLineOfAnError) {
               HasSubstr("s.lua:2:"));
   EXPECT_EQ(RunBody("error({})"), "an error that is a table");
   EXPECT_THAT(Sandbox("return 5").error(), HasSubstr("it returns a number"));
+}
+
+TEST(InterpreterTest, AnErrorInAFunctionOfTheSandboxIsThatOfTheLineThatCallsIt) {
+  for (const char* const call :
+       {"string.rep(nil, 2)", "string.find({}, 'x')", "table.sort({ 1, 'x' })",
+        "table.insert(5, 1)", "pairs(5)", "table.remove({}, 7)"}) {
+    Sandbox sandbox(std::string("return { run = function()\n\n  ") + call + "\nend }");
+    EXPECT_THAT(sandbox.Call(), testing::StartsWith("s.lua:3: ")) << call;
+  }
 }
 
 TEST(InterpreterTest, WalksTablesInOrder) {
@@ -166,10 +175,39 @@ TEST(InterpreterTest, EndsWhatRunsForTooLong) {
   EXPECT_THAT(RunBody("local t = {} for i = 1, 1e9 do table.insert(t, 1, i) end", limits),
               HasSubstr("instructions"));
   EXPECT_THAT(Sandbox("while true do end", limits).error(), HasSubstr("instructions"));
+  EXPECT_EQ(
+      Sandbox("local function f()\nwhile true do end end\nreturn { run = function()\nf() end }",
+              limits)
+          .Call(),
+      "s.lua:2: ran for more than 10000 instructions");
   // A limit that was met is whole again in the next call.
   Sandbox sandbox("local n = 0 return { run = function() for i = 1, 5000 do end return 1 end }",
                   limits);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(sandbox.Call(), "1");
+}
+
+// Whether a call passes must not depend on what the interpreter did before it, or a replay would
+// differ. A stack that has grown stays so for a while.
+TEST(InterpreterTest, TheWorkOfACallDoesNotDependOnEarlierCalls) {
+  constexpr const char* kScript = R"(
+    local function Deep(n) if n == 0 then return 0 end return 1 + Deep(n - 1) end
+    return { run = function() for i = 1, loops do end return Deep(30000) end,
+             warm = function() return Deep(30000) end })";
+  const auto load = [&](int loops) {
+    return Sandbox("loops = " + std::to_string(loops) + kScript, {.instructions = 400'000});
+  };
+  int most = 0;  // loops with which a first call passes
+  int least = 400'000;
+  while (least - most > 500) {
+    const int middle = (most + least) / 2;
+    (load(middle).Call() == "30000" ? most : least) = middle;
+  }
+  EXPECT_GT(most, 0);
+  for (int loops = least; loops < least + 8'000; loops += 500) {
+    Sandbox sandbox = load(loops);
+    EXPECT_EQ(sandbox.Call("warm"), "30000");
+    EXPECT_THAT(sandbox.Call(), HasSubstr("instructions")) << loops;
+  }
 }
 
 TEST(InterpreterTest, CountsTheWorkOfWhatIsOneInstruction) {
