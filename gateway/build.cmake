@@ -18,6 +18,13 @@ endif()
 if(GEMEL_SANITIZE)
   target_compile_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(gemel_flags INTERFACE -fsanitize=${GEMEL_SANITIZE})
+  if(GEMEL_SANITIZE MATCHES address)
+    # What AddressSanitizer or the processor notices as well, and what takes a third of the time to
+    # compile. Alignment only where bytes are read in place, see gemel_library.
+    target_compile_options(gemel_flags INTERFACE
+      -fno-sanitize=null,vptr,object-size,nonnull-attribute,returns-nonnull-attribute,pointer-overflow
+      $<$<NOT:$<BOOL:$<TARGET_PROPERTY:GEMEL_IN_PLACE>>>:-fno-sanitize=alignment>)
+  endif()
 endif()
 
 if(GEMEL_FUZZ)
@@ -25,10 +32,12 @@ if(GEMEL_FUZZ)
 endif()
 
 # gemel_library(base SOURCES a.cc ... DEPENDS gemel_x fmt::fmt ...): the static library gemel_base.
+# IN_PLACE for one that reads bytes as what they are said to be.
 function(gemel_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "IN_PLACE" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(gemel_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(gemel_${name} PUBLIC gemel_flags ${ARG_DEPENDS})
+  set_target_properties(gemel_${name} PROPERTIES GEMEL_IN_PLACE ${ARG_IN_PLACE})
 endfunction()
 
 # gemel_test(base SOURCES a_test.cc ... DEPENDS ...): the test program base_test, run by ctest.
