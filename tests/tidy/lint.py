@@ -3,10 +3,11 @@
 
 BUILD is a built tree: its compile commands say how to read a file, and ninja's dependencies which
 headers it reads. A file that came out clean is not looked at again until it, one of our headers that
-it includes, its command or .clang-tidy changes; the stamps lie in ROOT/build/tidy/.
+it includes, its command, .clang-tidy or clang-tidy changes, in this clone or another one: like
+ccache's, the stamps lie in ~/.cache (XDG_CACHE_HOME).
 
-Most of the time goes into headers, so files of one target are read together, as a unity build does;
-files that do not compile together are read one by one.
+Most of the time goes into headers, so the files of one folder are read together, as a unity build
+does. Where something is found, halves are read again, down to the file that has it.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
-BATCH = 8
+UNUSED_DAYS = 60  # after which a stamp goes
 
 
 @lru_cache(maxsize=None)
@@ -57,15 +58,34 @@ def sources(root, build):
     return found
 
 
+def stamp_folder():
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemel" / "tidy"
+
+
+def drop_old_stamps(folder):
+    oldest = time.time() - UNUSED_DAYS * 86_400
+    for stamp in folder.iterdir():
+        if stamp.stat().st_mtime < oldest:
+            stamp.unlink()
+
+
+@lru_cache(maxsize=None)
+def version():
+    return subprocess.run(["clang-tidy", "--version"], check=True, capture_output=True,
+                          text=True).stdout
+
+
 def stamp_of(root, path, command, read):
+    """Where it is noted that a file is clean; the same in every clone."""
     key = hashlib.sha256()
-    for part in (digest(root / ".clang-tidy"), str(path), " ".join(sorted(shlex.split(command)))):
-        key.update(part.encode())
+    words = sorted(word.replace(str(root), "") for word in shlex.split(command))
+    for part in (version(), digest(root / ".clang-tidy"), *words):
+        key.update(part.encode() + b"\0")
     for name in sorted({str(path), *read}):
-        # The system's headers change with its packages, which is rare enough to clear build/tidy.
+        # The system's headers change with its packages, as clang-tidy does.
         if Path(name).is_relative_to(root):
-            key.update(digest(name).encode())
-    return root / "build" / "tidy" / key.hexdigest()
+            key.update(f"{Path(name).relative_to(root)} {digest(name)}\n".encode())
+    return stamp_folder() / key.hexdigest()
 
 
 def lint(path, command):
@@ -91,41 +111,49 @@ def options(command):
 
 
 def batches(todo):
-    """Lists of up to BATCH (path, stamp, options) that are compiled alike."""
+    """Lists of (path, stamp, options) that are compiled alike, a folder each; the longest first."""
     alike = {}
     for path, stamp, command in todo:
         alike.setdefault((path.parent, command), []).append((path, stamp, command))
-    return [group[at:at + BATCH] for group in alike.values() for at in range(0, len(group), BATCH)]
+    return sorted(alike.values(), key=len, reverse=True)
 
 
 def lint_batch(folder, batch):
     """[(path, stamp, what was found)] for each of the batch; `folder` is for what is written."""
-    command = batch[0][2]
-    if len(batch) > 1:
-        together = folder / (hashlib.sha256(str(batch[0][0]).encode()).hexdigest() + ".cc")
-        together.write_text("".join(
-            f'#include "{path}"  // NOLINT(bugprone-suspicious-include)\n' for path, *_ in batch))
-        found = lint(together, command)
-        together.unlink()
-        if not found:
-            return [(path, stamp, "") for path, stamp, _ in batch]
-    return [(path, stamp, lint(path, command)) for path, stamp, _ in batch]
+    path, stamp, command = batch[0]
+    if len(batch) == 1:
+        return [(path, stamp, lint(path, command))]
+    together = folder / (hashlib.sha256(str(path).encode()).hexdigest() + ".cc")
+    together.write_text("".join(
+        f'#include "{path}"  // NOLINT(bugprone-suspicious-include)\n' for path, *_ in batch))
+    found = lint(together, command)
+    together.unlink()
+    if not found:
+        return [(path, stamp, "") for path, stamp, _ in batch]
+    half = len(batch) // 2
+    return lint_batch(folder, batch[:half]) + lint_batch(folder, batch[half:])
 
 
 def main():
     root, build = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     jobs = int(sys.argv[3]) if len(sys.argv) > 3 else os.cpu_count() or 2
-    (root / "build" / "tidy").mkdir(parents=True, exist_ok=True)
+    # Inside the tree, so that .clang-tidy is found.
+    folder = root / "build" / "tidy"
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp_folder().mkdir(parents=True, exist_ok=True)
+    drop_old_stamps(stamp_folder())
     read = dependencies(str(build))
     all_sources = sources(root, build)
     todo = []
     for path, command in sorted(all_sources.items()):
         stamp = stamp_of(root, path, command, read.get(str(path), []))
-        if not stamp.exists():
+        if stamp.exists():
+            stamp.touch()
+        else:
             todo.append((path, stamp, options(command)))
     print(f"clang-tidy: {len(all_sources)} files, {len(todo)} of them new or changed", flush=True)
     begin, bad = time.monotonic(), 0
-    done, folder = 0, root / "build" / "tidy"
+    done = 0
     with ThreadPoolExecutor(jobs) as pool:
         for results in pool.map(lambda batch: lint_batch(folder, batch), batches(todo)):
             for path, stamp, found in results:
