@@ -28,5 +28,23 @@ TEST(CompileTest, RoutesWithOneFilterAreOneSubscriptionOfTheHighestQos) {
   EXPECT_EQ(compiled->world.routes.size(), 4u);
 }
 
+TEST(CompileTest, AWatchedRouteHasAFeedWhichLooksForHalfOfTheSilence) {
+  Symbols symbols;
+  config::Config config = WithRoutes({{"t/{id}", 1}, {"u/{id}", 1}});
+  const auto unwatched = Compile(config, ".", symbols);
+  ASSERT_TRUE(unwatched.ok()) << unwatched.status().message();
+  EXPECT_EQ(unwatched->world.feed_model, std::nullopt);
+  config.routes[1].offline_after = std::chrono::minutes(10);
+  config.routes[1].feed_watch.emplace();
+  const auto watched = Compile(config, ".", symbols);
+  ASSERT_TRUE(watched.ok()) << watched.status().message();
+  ASSERT_EQ(watched->world.feed_model, 1);
+  EXPECT_EQ(watched->world.models[1].model->name(), "feed");
+  EXPECT_EQ(watched->world.routes[0].feed_watch, std::nullopt);
+  EXPECT_EQ(watched->world.routes[1].feed_watch,
+            (twin::FeedWatch{.within = std::chrono::minutes(5),
+                             .offline_after = std::chrono::minutes(10)}));
+}
+
 }  // namespace
 }  // namespace gemel

@@ -13,8 +13,8 @@
 
 // Detectors of what is out of the ordinary, in a fixed number of bytes: members of the state,
 // declared by window(). Each judges a reading by what came before it, then learns from it. A number
-// that is not finite is ignored. Settings are arguments: keep them in the model. For raise and
-// clear with what they say, see alarm.hpp.
+// that is not IsMeasurable is ignored. Settings are arguments: keep them in the model. For raise
+// and clear with what they say, see alarm.hpp.
 namespace gemel {
 
 // How many deviations a reading lies from the moving mean: Shewhart's chart on an Ewma. Settings:

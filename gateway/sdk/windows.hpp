@@ -13,7 +13,7 @@
 
 // What a twin remembers of its last readings, in a fixed number of bytes: a member of the state,
 // declared by window(). All of them take event time, so that a replay comes to the same, and say
-// below what a late reading does. A number that is not finite is ignored by all. Settings (widths,
+// below what a late reading does. All ignore a number that is not IsMeasurable. Settings (widths,
 // time constants) are arguments: keep them in the model, which may change them, not in the state.
 namespace gemel {
 

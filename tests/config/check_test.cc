@@ -138,6 +138,24 @@ TEST(CheckTest, RepeatWindowHoldsWhatTheBrokerMaySendAgain) {
       "could be missed");
 }
 
+TEST(CheckTest, AModelIsAPluginOrAScript) {
+  EXPECT_EQ(Refused(R"({"models": [{"name": "m", "plugin": "m.so", "script": "m.lua"}]})"),
+            "gemel.json: models[0].plugin: script is given too; only one of them");
+  EXPECT_EQ(Accepted(R"({"models": [{"name": "m", "script": "m.lua"}]})").models[0].script,
+            "/etc/gemel/m.lua");
+}
+
+TEST(CheckTest, AFeedWatchWantsABoundOnSilenceAndNoLongerOneItself) {
+  EXPECT_EQ(RefusedRoute(R"("feed_watch": {})"),
+            "gemel.json: routes[0].feed_watch: offline_after is missing, without which no twin "
+            "falls silent");
+  EXPECT_EQ(RefusedRoute(R"("offline_after": "10m", "feed_watch": {"within": "11m"})"),
+            "gemel.json: routes[0].feed_watch.within: 11m is above offline_after (10m)");
+  EXPECT_THAT(RefusedRoute(R"("offline_after": "10m", "feed_watch": {"share": 1.5})"),
+              HasSubstr("feed_watch"));
+  Accepted(WithRoute(R"("offline_after": "10m", "feed_watch": {"within": "10m"})"));
+}
+
 TEST(CheckTest, AnswersNeedCommands) {
   EXPECT_THAT(RefusedRoute(R"("command_ack": "a/{id}")"), HasSubstr("needs command"));
 }

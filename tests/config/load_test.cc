@@ -99,6 +99,7 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
       "time": "/ts", "time_format": "us", "message_id": "^/id", "repeat_window": 500,
       "items": "", "command": "c/{id}", "command_ack": "a/{id}", "late": "drop",
       "offline_after": "10m",
+      "feed_watch": {"share": 0.25, "within": "3m", "members_min": 7},
       "fields": {"oil_temp_c": {"at": "/t", "unit": "F"}, "speed_kmh": "/s~1x",
                  "is_on": {"at": "^/on", "values": {"ON": true, "1": 1, "x": "y", "f": 0.5,
                                                     "big": 18446744073709551615}}})"));
@@ -129,7 +130,8 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
                        .command = "c/{id}",
                        .command_ack = "a/{id}",
                        .late = Late::kDrop,
-                       .offline_after = 10min};
+                       .offline_after = 10min,
+                       .feed_watch = FeedWatch{.share = 0.25, .within = 3min, .members_min = 7}};
   ASSERT_EQ(config.routes.size(), 1u);
   EXPECT_EQ(config.routes[0], expected);
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/scenario/gateway_process.h"
+#include "tests/scenario/playback.h"
 #include "tests/support/tail.h"
 
 namespace gemel::scenario {
@@ -38,14 +40,11 @@ class AlertsScenario : public ::testing::Test {
   }
   // What a program prints; it must end well.
   static std::string Run(const GatewayProcess& gateway, std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), GemelProgram());
     arguments.emplace_back("--server");
     arguments.push_back("http://127.0.0.1:" + std::to_string(gateway.http_port()));
-    support::Process program(arguments);
-    std::string printed;
-    while (const auto line = program.ReadLine()) printed += *line + "\n";
-    EXPECT_EQ(program.Wait(), 0) << program.errors();
-    return printed;
+    Outcome outcome = Gemel(std::move(arguments));
+    EXPECT_EQ(outcome.code, 0) << outcome.errors;
+    return std::move(outcome.output);
   }
   // "twin status" of those that are listed.
   static std::vector<std::string> Listed(const GatewayProcess& gateway) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -257,6 +258,20 @@ TEST_F(DetectorsTest, EachIsAWindowOfAState) {
                                        window(&AllDetectors::page_hinkley, "page_hinkley", "."),
                                        window(&AllDetectors::seasonal, "seasonal", ".")};
   EXPECT_STREQ(fields.data()[5].choices[0], "seasonal<168>/1");
+}
+
+TEST(ExtremeReadingsTest, SpoilNoDetector) {
+  Seasonal<24> seasonal;
+  Spike<5> spike;
+  for (const double value : {1.0, 1e300, -1e300, 1e30, 2.0, 1.0, 2.0, 1.0}) {
+    seasonal.Add(kStart, value, {.warm_up = 3});
+    spike.Add(value, {});
+  }
+  const std::optional<double> score = seasonal.Add(kStart, 1.5, {.warm_up = 3});
+  ASSERT_TRUE(score);
+  EXPECT_TRUE(std::isfinite(*score));
+  EXPECT_TRUE(spike.Add(100, {}));
+  EXPECT_FALSE(spike.Add(1.5, {}));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <limits>
 #include <map>
 #include <random>
 #include <vector>
@@ -298,6 +299,27 @@ TEST_F(WindowsTest, EachIsAWindowOfAState) {
   size_t bytes = 0;
   for (size_t i = 0; i < fields.size(); ++i) bytes += fields.data()[i].size;
   EXPECT_EQ(bytes, sizeof(AllWindows));
+}
+
+TEST(ExtremeNumbersTest, AreTakenByNoWindowAndSpoilNone) {
+  Moments moments;
+  Ewma ewma;
+  Rate rate;
+  Rate counter;
+  for (const double value : {1.0, 1.7e308, -1.7e308, std::numeric_limits<double>::infinity(),
+                             -std::numeric_limits<double>::infinity(), kNoNumber, 3.0}) {
+    const Time at = kStart + seconds(moments.count() + 1);
+    moments.Add(value);
+    ewma.Add(at, value, seconds(10));
+    rate.Add(at, value);
+    counter.AddCounter(at, value);
+  }
+  EXPECT_EQ(moments.count(), 2u);
+  EXPECT_EQ(moments.mean(), 2.0);
+  EXPECT_EQ(moments.variance(), 2.0);
+  EXPECT_TRUE(std::isfinite(ewma.mean()) && std::isfinite(ewma.deviation()));
+  EXPECT_EQ(rate.Add(kStart + seconds(3), 4.0), 1.0);
+  EXPECT_EQ(counter.AddCounter(kStart + seconds(3), 5.0), 2.0) << "no restart was seen in it";
 }
 
 }  // namespace
