@@ -156,6 +156,7 @@ void MeasureDetectors(const std::vector<Input>& inputs) {
 
 void MeasureFences(const std::vector<Input>& inputs) {
   std::vector<Position> ring;
+  ring.reserve(100);
   for (int i = 0; i < 100; ++i) ring.push_back(Along({48.1, 11.5}, i * 3.6, 1'000 + i % 7 * 100));
   const Circle circle({48.1, 11.5}, 1'000);
   const Polygon polygon(ring);

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -14,7 +15,7 @@ namespace {
 constexpr size_t kTiny = 4'096;
 
 MillOptions Options(IntakeOptions intake) {
-  return {.routes = {RouteOf("lab/{id}")}, .mailbox_bytes = kTiny, .intake = intake};
+  return {.routes = {RouteOf("lab/{id}")}, .mailbox_bytes = kTiny, .intake = std::move(intake)};
 }
 
 TEST(IntakeOverloadTest, WithDropAFullMailboxIsCountedAndSaid) {
