@@ -84,8 +84,9 @@ void Answers::Take(const std::vector<support::Seen>& seen) {
     const auto command = nlohmann::json::parse(seen[taken_].payload);
     const std::string id = command["id"];
     const auto number = command["args"]["n"].get<int64_t>();
-    const auto [text, is_new_id] = texts_.emplace(id, seen[taken_].payload);
-    changed_ += !is_new_id && text->second != seen[taken_].payload ? 1 : 0;
+    const std::string said = seen[taken_].topic + seen[taken_].payload;
+    const auto [text, is_new_id] = texts_.emplace(id, said);
+    changed_ += !is_new_id && text->second != said ? 1 : 0;
     repeated_ += is_new_id ? 0 : 1;
     if (is_new_id) ++ids_[number];
   }

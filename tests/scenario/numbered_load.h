@@ -69,7 +69,7 @@ class Answers {
   int64_t numbers() const { return static_cast<int64_t>(ids_.size()); }
   // Numbers that were answered under more than one id.
   int64_t doubled() const;
-  int64_t changed() const { return changed_; }    // ids that came with two contents
+  int64_t changed() const { return changed_; }    // ids that came with two contents or topics
   int64_t repeated() const { return repeated_; }  // the same under the same id
 
  private:

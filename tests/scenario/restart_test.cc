@@ -93,6 +93,8 @@ TEST(RestartTest, StoppedInMidStreamEveryNumberIsAnsweredAndNoIdMeansTwoThings) 
   })) << commands.seen().size()
       << " commands";
   EXPECT_EQ(answers.changed(), 0);
+  for (const support::Seen& seen : commands.seen())
+    EXPECT_TRUE(seen.topic.starts_with("scenario/wa/d")) << seen.topic;
 }
 
 TEST(RestartTest, BrokerFrozenKilledAndRestartedWhileCommandsFlow) {

@@ -66,7 +66,7 @@ def drop_old_stamps(folder):
     oldest = time.time() - UNUSED_DAYS * 86_400
     for stamp in folder.iterdir():
         if stamp.stat().st_mtime < oldest:
-            stamp.unlink()
+            stamp.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=None)
