@@ -40,8 +40,9 @@ constexpr size_t kPacketOverheadBytes = 64;
 // Paho finds a dead connection by keepalive. If it doesn't, no acknowledgement for twice as long,
 // but not less than this, tells.
 constexpr seconds kStallMin{10};
-// A normal goodbye waits so long for the last acknowledgements.
-constexpr milliseconds kDrainMax{1'000};
+// A normal goodbye waits for the last acknowledgements as long as they keep coming, within reason.
+constexpr milliseconds kDrainSilenceMax{2'000};
+constexpr milliseconds kDrainMax{10'000};
 
 class PahoPublisher final : public Publisher {
  public:
@@ -393,9 +394,14 @@ void PahoPublisher::Disconnect() {
   // Closing a socket with unread acknowledgements resets it, and DISCONNECT may be lost on the way:
   // then the broker publishes the will.
   const auto deadline = Clock::now() + kDrainMax;
-  while (in_flight_ > 0 && is_connected() && Clock::now() < deadline) {
-    AwaitDelivery(kDrainMax / 10);
+  size_t left = in_flight_;
+  auto silent_since = Clock::now();
+  while (in_flight_ > 0 && is_connected() && Clock::now() < deadline &&
+         Clock::now() - silent_since < kDrainSilenceMax) {
+    AwaitDelivery(kDrainSilenceMax / 20);
     Resolve(0);
+    if (in_flight_ < left) silent_since = Clock::now();
+    left = in_flight_;
   }
   Drop();
 }

@@ -34,6 +34,8 @@ constexpr milliseconds kDelayAfterLossMax{2'000};
 constexpr int kFailuresPerClient = 8;
 // A loss that Paho doesn't report is found so soon.
 constexpr seconds kLookEvery{1};
+// Paho closes a connection first, and says so and why afterwards.
+constexpr milliseconds kLossToldMax{500};
 constexpr seconds kDisconnectMax{2};
 
 class PahoReceiver final : public Receiver, private paho::iaction_listener {
@@ -189,7 +191,11 @@ bool PahoReceiver::Serve() {
     if (was_connected) SendWithoutDelay(uri_);
     if (was_connected) why = Use();
   } catch (const std::exception& error) {
-    why = "connection to broker " + uri_.Text() + " is unusable: " + error.what();
+    if (was_connected && !client_->is_connected() && AwaitEnd(kLossToldMax)) {
+      why = WhyEnded("SUBSCRIBE");
+    } else {
+      why = "connection to broker " + uri_.Text() + " is unusable: " + error.what();
+    }
     DropClient();
   }
   is_receiving_ = false;
@@ -360,6 +366,7 @@ bool PahoReceiver::AwaitEnd(milliseconds patience) {
 
 // After a wait that didn't end well. Empty if we stop; a client that hangs is thrown away.
 std::string PahoReceiver::WhyEnded(const char* unanswered) {
+  if (!client_->is_connected()) AwaitEnd(kLossToldMax);
   {
     const std::lock_guard lock(mutex_);
     if (is_stopping_) return "";

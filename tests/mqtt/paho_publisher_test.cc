@@ -152,7 +152,7 @@ TEST_P(PahoPublisherTest, IsFullRatherThanWaitingForABrokerThatSleeps) {
   }
   // Paho would sleep until the broker wakes. Far more than it takes, because we may not be
   // scheduled.
-  EXPECT_LT(longest, 3s);
+  EXPECT_LT(longest, 10s);
   EXPECT_GE(tokens.size(), 1'000u);
   std::vector<Publisher::Token> none;
   publisher->Acknowledged(none, 1ms);
