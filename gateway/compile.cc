@@ -72,6 +72,61 @@ void AddSubscription(mqtt::Subscription added, std::vector<mqtt::Subscription>& 
   }
 }
 
+// The topics on which devices answer, while routes are compiled.
+class AckTopics {
+ public:
+  // Routes of one model may have the same one.
+  void Add(const config::Route& route, uint16_t model, route::Template topic, int qos) {
+    for (size_t i = 0; i < templates_.size(); ++i) {
+      if (texts_[i] != route.command_ack || models_[i] != model) continue;
+      qos_[i] = std::max(qos_[i], qos);
+      return;
+    }
+    texts_.push_back(route.command_ack);
+    routes_.push_back(route.name);
+    models_.push_back(model);
+    qos_.push_back(qos);
+    templates_.push_back(std::move(topic));
+  }
+
+  // Invalid if one of them also matches one of `taken`, which come as telemetry or are published by
+  // the gateway, or what another one matches.
+  Result<std::optional<ingest::CommandAcks>> Build(
+      const std::vector<route::Template>& taken,
+      std::vector<mqtt::Subscription>& subscriptions) const {
+    if (templates_.empty()) return std::optional<ingest::CommandAcks>();
+    std::vector<size_t> ids;
+    for (size_t i = 0; i < templates_.size(); ++i) {
+      std::string topic;
+      const bool is_taken = std::ranges::any_of(taken, [&](const route::Template& other) {
+        return templates_[i].Overlaps(other, &topic);
+      });
+      if (is_taken) {
+        return Invalid(fmt::format(
+            "routes: {}: command_ack {} also matches {}, which a route reads as telemetry or the "
+            "gateway publishes itself",
+            routes_[i], Quote(texts_[i]), Quote(topic)));
+      }
+      const std::vector<std::string>& names = templates_[i].names();
+      ids.push_back(static_cast<size_t>(std::ranges::find(names, "id") - names.begin()));
+      // A broker whose access control does not know of it yet must not keep telemetry away.
+      AddSubscription({.filter = templates_[i].filter(), .qos = qos_[i], .is_optional = true},
+                      subscriptions);
+    }
+    Result<route::Router> router = route::Router::Build(templates_);
+    if (!router.ok())
+      return Invalid(fmt::format("routes: command_ack: {}", router.status().message()));
+    return std::optional(ingest::CommandAcks{std::move(*router), models_, std::move(ids)});
+  }
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<std::string> routes_;
+  std::vector<uint16_t> models_;
+  std::vector<int> qos_;
+  std::vector<route::Template> templates_;
+};
+
 }  // namespace
 
 Result<std::filesystem::path> FindCode(const config::Model& model,
@@ -100,6 +155,7 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
   std::vector<ingest::Plan> plans;
   std::vector<route::Template> templates;
   std::vector<mqtt::Subscription> subscriptions;
+  AckTopics acks;
   GEMEL_TRY_LET(const route::Template ours, route::Template::Parse(config.root + "/#"));
   for (const config::Route& route : config.routes) {
     const uint16_t model = IndexOf(config.models, route.model);
@@ -113,6 +169,10 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     }
     templates.push_back(compiled.route.telemetry);
     AddSubscription({templates.back().filter(), route.qos}, subscriptions);
+    if (compiled.command_ack) {
+      // As commands themselves, whatever telemetry is worth.
+      acks.Add(route, model, *std::move(compiled.command_ack), std::max(route.qos, 1));
+    }
     if (compiled.route.feed_watch) watches.emplace(route.name, *compiled.route.feed_watch);
     world.routes.push_back(std::move(compiled.route));
     plans.push_back(std::move(compiled.plan));
@@ -127,7 +187,14 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
                   subscriptions);
   Result<route::Router> router = route::Router::Build(templates);
   if (!router.ok()) return Invalid(fmt::format("routes: {}", router.status().message()));
-  return Compiled{std::move(world), std::move(plans), std::move(*router), std::move(subscriptions)};
+  std::vector<route::Template> taken = std::move(templates);
+  taken.push_back(ours);
+  for (const twin::Route& route : world.routes) {
+    if (route.command) taken.push_back(*route.command);
+  }
+  GEMEL_TRY_LET(auto command_acks, acks.Build(taken, subscriptions));
+  return Compiled{std::move(world), std::move(plans), std::move(*router), std::move(subscriptions),
+                  std::move(command_acks)};
 }
 
 }  // namespace gemel

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gateway/base/status.h"
@@ -20,6 +21,7 @@ struct Compiled {
   std::vector<ingest::Plan> plans;  // one a route
   route::Router router;
   std::vector<mqtt::Subscription> subscriptions;
+  std::optional<ingest::CommandAcks> command_acks;  // where devices answer
 };
 
 // Where the code of a model lies: its plug-in, see model::FindPlugin, or its script.

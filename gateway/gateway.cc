@@ -361,7 +361,8 @@ void Gateway::MakeParts() {
           .drops_on_overload = config_.overload == config::Overload::kDrop,
           .patience =
               std::min(std::chrono::milliseconds(config_.mqtt.keepalive) / 4, kIntakePatienceMax),
-          .find_alert = [this](EffectId alert) { return shards_->FindAlert(alert); }});
+          .find_alert = [this](EffectId alert) { return shards_->FindAlert(alert); },
+          .command_acks = compiled_->command_acks ? &*compiled_->command_acks : nullptr});
   receiver_ = mqtt::MakePahoReceiver(ToConnection(config_.mqtt));
 }
 
@@ -380,7 +381,10 @@ Status Gateway::StartHttp() {
       .why = [this](EffectId alert, size_t records) { return Why(alert, records); },
       .acknowledge = [this](EffectId alert,
                             const twin::AckText& ack) { return Acknowledge(alert, ack); },
-      .alert_history = [this](const history::AlertQuery& query) { return AlertHistory(query); }};
+      .alert_history = [this](const history::AlertQuery& query) { return AlertHistory(query); },
+      .send_command = [this](const http::Addressee& to,
+                             const twin::Order& order) { return SendCommand(to, order); },
+      .commands = [this](const history::CommandQuery& query) { return Commands(query); }};
   GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host,
                                               .port = config_.http.listen.port,
                                               .hosts = config_.http.hosts},

@@ -28,6 +28,7 @@
 #include "gateway/history/alert_log.h"
 #include "gateway/history/alert_query.h"
 #include "gateway/http/api.h"
+#include "gateway/history/command_query.h"
 #include "gateway/http/server.h"
 #include "gateway/ingest/intake.h"
 #include "gateway/journal/attempts.h"
@@ -110,6 +111,8 @@ class Gateway {
   Status OpenHistory();
   Result<std::string> AlertHistory(const history::AlertQuery& query) const;
   void SayDropped() const;
+  Result<std::string> SendCommand(const http::Addressee& to, const twin::Order& order);
+  Result<std::string> Commands(const history::CommandQuery& query) const;
   store::Store::WebhookEffects WaitingForWebhooks() const;
   // What a snapshot is made of.
   store::Store::Sources SnapshotSources();

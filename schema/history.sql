@@ -21,3 +21,20 @@ CREATE INDEX alert_changes_by_twin ON alert_changes (model, twin, position);
 CREATE INDEX alert_changes_by_time ON alert_changes (time_ms);
 CREATE INDEX alert_changes_by_id ON alert_changes (id, position);
 CREATE INDEX alert_changes_by_model ON alert_changes (model, time_ms);
+
+-- The same of commands on routes whose devices answer (command_ack).
+CREATE TABLE command_changes (
+  position INTEGER PRIMARY KEY,
+  lsn INTEGER NOT NULL,
+  ordinal INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL,
+  id TEXT NOT NULL,              -- of the command, c-1a2b-0
+  status TEXT NOT NULL,          -- from then on: sent (perhaps again), successful, failed, expired or timeout
+  model TEXT NOT NULL,
+  twin TEXT NOT NULL,
+  name TEXT NOT NULL,
+  command TEXT NOT NULL,         -- JSON, schema/command_change.schema.json
+  UNIQUE (lsn, ordinal));
+CREATE INDEX command_changes_by_time ON command_changes (time_ms);
+CREATE INDEX command_changes_by_id ON command_changes (id, position);
+CREATE INDEX command_changes_by_twin ON command_changes (model, twin, position);

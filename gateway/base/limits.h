@@ -71,6 +71,10 @@ inline constexpr size_t kClearedAlertsPerTwinMax = 64;
 inline constexpr size_t kAckByBytesMax = 128;
 inline constexpr size_t kAckCommentBytesMax = 1'024;
 inline constexpr size_t kCommandBytesMax = 64 * 1'024;
+// Commands of one twin that wait for an answer: the oldest makes room.
+inline constexpr size_t kOpenCommandsPerTwinMax = 64;
+// Of why a device could not do what it was told.
+inline constexpr size_t kCommandReasonBytesMax = 1'024;
 inline constexpr size_t kAlertMessageBytesMax = 1'024;
 
 // Bytes of records waiting for one shard; a power of two because the ring masks its index.

@@ -22,7 +22,7 @@ enum class Refusal : uint8_t {
   kOverload,         // dropped by overload: "drop"
   kReplyInvalid,     // a command reply that is not the object of the contract
   kModelCrashed,     // the process ended twice while it was applied
-  kAckInvalid,       // an acknowledgement that is not the object of the contract, or of no alert
+  kAckInvalid,       // an acknowledgement or an answer of a device that is not as the contract says
   kCount,
 };
 inline constexpr size_t kRefusals = static_cast<size_t>(Refusal::kCount);

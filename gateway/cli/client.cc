@@ -122,7 +122,7 @@ Result<Reply> Client::Ask(const std::string& path, const std::string* json_body)
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   auto json = nlohmann::ordered_json::parse(received.body, nullptr, false);
-  if (status != 200) return ToStatus(status, DetailOf(json));
+  if (status < 200 || status > 299) return ToStatus(status, DetailOf(json));
   if (json.is_discarded()) {
     return Unavailable(fmt::format("{}: what answers there is no gateway: not JSON", server_));
   }

@@ -63,6 +63,17 @@ void PrintTimers(const Json& timers) {
   fmt::print("timers\n{}", table.Text(0));
 }
 
+void PrintCommands(const Json& commands) {
+  if (!commands.is_array() || commands.empty()) return;
+  Table table({"  COMMAND", "SENT", "LAST", "EXPIRES", "ID"});
+  for (const Json& command : commands) {
+    table.Add({"  " + Cell(Member(command, "name")), Cell(Member(command, "sent")),
+               Moment(Member(command, "time_ms")), Moment(Member(command, "expires_ms")),
+               Cell(Member(command, "id"))});
+  }
+  fmt::print("commands without an answer\n{}", table.Text(0));
+}
+
 }  // namespace
 
 int GetMain(int count, const char* const* arguments) {
@@ -70,15 +81,7 @@ int GetMain(int count, const char* const* arguments) {
   std::string server;
   std::string key;
   bool is_json = false;
-  app.add_option("MODEL/ID", key, "The twin: its model and its id")
-      ->required()
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            const size_t slash = text.find('/');
-            const bool is_key = slash != std::string::npos && slash > 0 && slash + 1 < text.size();
-            return is_key ? "" : "wants MODEL/ID, like truck/42";
-          },
-          "", "key"));
+  AddKeyArgument(app, key);
   AddServerOption(app, server);
   app.add_flag("--json", is_json, "Print one object");
   if (const auto code = ReadArguments(app, count, arguments)) return *code;
@@ -98,6 +101,7 @@ int GetMain(int count, const char* const* arguments) {
   PrintFields("profile", Member(reply->json, "profile"));
   PrintAlerts(Member(reply->json, "alerts"));
   PrintTimers(Member(reply->json, "timers"));
+  PrintCommands(Member(reply->json, "commands"));
   return kDone;
 }
 

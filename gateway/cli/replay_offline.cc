@@ -81,6 +81,8 @@ Result<Folded> FoldRows(const OfflineOptions& options, LoadedWorld& world) {
   GEMEL_TRY_LET(const simulate::ReplayMap map, simulate::LoadReplayMap(options.map));
   GEMEL_TRY_LET(simulate::ReplaySet set, simulate::ReadReplaySet(options.file, map));
   simulate::OrderRows({.is_sorted = options.is_sorted}, set.rows);
+  // There is no device that could answer.
+  for (twin::Route& route : world.compiled->world.routes) route.is_answered = false;
   playback::Fold fold(world.compiled->world, options.shards);
   fold.Start();
   // Without times there is no clock that an event time could be ahead of.

@@ -12,6 +12,7 @@
 #include "gateway/cli/repair.h"
 #include "gateway/cli/replay.h"
 #include "gateway/cli/run.h"
+#include "gateway/cli/send.h"
 #include "gateway/cli/simulate.h"
 #include "gateway/cli/verify.h"
 #include "gateway/cli/why.h"
@@ -26,6 +27,7 @@ std::span<const Verb> Verbs() {
       {"list", "lists the twins of a model", ListMain},
       {"get", "shows one twin", GetMain},
       {"alerts", "lists and acknowledges alerts", AlertsMain},
+      {"send", "sends a command to the device of a twin", SendMain},
       {"record", "records what a gateway takes in", RecordMain},
       {"replay", "publishes recorded data to a broker, or folds it again without one", ReplayMain},
       {"diff", "says whether two replays came to the same", DiffMain},

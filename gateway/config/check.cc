@@ -157,6 +157,10 @@ class RouteCheck {
     if (!route_.command_ack.empty() && route_.command.empty()) {
       return Wrong("command_ack", "needs command: without it there is nothing to answer");
     }
+    if (route_.command_retry && route_.command_ack.empty()) {
+      return Wrong("command_retry",
+                   "needs command_ack: without it nobody says that a command has come");
+    }
     return {};
   }
 

@@ -111,8 +111,10 @@ struct Route {
   // Empty: members are fields by their names. A text payload has at most one, at the empty pointer,
   // for its unit and values.
   std::vector<FieldSource> fields;
-  std::string command;      // topic template
-  std::string command_ack;  // topic template
+  std::string command;                                     // topic template
+  std::string command_ack;                                 // topic template
+  std::optional<std::chrono::microseconds> command_retry;  // none: commands are sent once
+  std::chrono::microseconds command_timeout = std::chrono::hours(24);
   Late late = Late::kNewestWins;
   std::optional<std::chrono::microseconds> offline_after;  // none: a twin is never offline
   std::optional<FeedWatch> feed_watch;                     // only with offline_after

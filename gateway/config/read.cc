@@ -212,10 +212,14 @@ Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_m
       .command = section.Text("command"),
       .command_ack = section.Text("command_ack"),
       .late = section.OneOf("late", kLates, base.late),
+      .command_retry = {},
+      .command_timeout = section.Duration("command_timeout", base.command_timeout),
       .offline_after = {},
       .feed_watch = {},
   };
   if (section.Find("offline_after") != nullptr)
+  if (section.Find("command_retry") != nullptr)
+    route.command_retry = section.Duration("command_retry", std::chrono::microseconds(0));
     route.offline_after = section.Duration("offline_after", std::chrono::microseconds(0));
   if (const json* const watch = section.Find("feed_watch")) {
     const Section keys(*watch, base_dir);

@@ -10,7 +10,12 @@
 
 namespace gemel::effects {
 
-enum class EffectKind : uint8_t { kCommand, kAlert, kDeadLetter };
+enum class EffectKind : uint8_t {
+  kCommand,
+  kAlert,
+  kDeadLetter,
+  kCommandChange,  // what has become of a command: for the history alone
+};
 
 // What a message says has become of an alert.
 enum class AlertChange : uint8_t { kNone, kRaised, kSeverity, kAcknowledged, kCleared };

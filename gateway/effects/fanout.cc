@@ -8,6 +8,10 @@ Fanout::Fanout(Sink& to, std::vector<WebhookFilter> webhooks, History history)
     : to_(to), webhooks_(std::move(webhooks)), history_(history) {}
 
 void Fanout::Append(const Effect& effect) {
+  if (effect.kind == EffectKind::kCommandChange) {
+    if (history_ == History::kKept) AppendFor(kHistorySink, Duration::zero(), effect);
+    return;
+  }
   to_.Append(effect);
   if (effect.severities == 0) return;
   if (history_ == History::kKept) AppendFor(kHistorySink, Duration::zero(), effect);

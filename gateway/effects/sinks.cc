@@ -14,8 +14,12 @@ void Sinks::Append(const Effect& effect) {
     return;
   }
   if (effect.webhook == kHistorySink) {
-    if (history_ != nullptr)
+    if (history_ == nullptr) return;
+    if (effect.kind == EffectKind::kCommandChange) {
+      history_->AppendCommand(effect.id, effect.payload);
+    } else {
       history_->Append(effect.id, AlertChangeName(effect.change), effect.payload);
+    }
     return;
   }
   WebhookOutbox* const outbox = webhooks_.Find(effect.webhook);

@@ -24,8 +24,8 @@ class Sinks final : public Sink, public Backlog {
   // The webhooks get no effects of records before these. REQUIRES: nothing was appended yet
   void SetSince(std::map<std::string, Lsn, std::less<>> since) { since_ = std::move(since); }
 
-  // Where what becomes of alerts is written, too; it outlives the last Append. REQUIRES: nothing
-  // was appended yet
+  // Where what becomes of alerts and commands is written, too; it outlives the last Append.
+  // REQUIRES: nothing was appended yet
   void KeepHistory(history::AlertLog& log) { history_ = &log; }
 
   void Append(const Effect& effect) override;

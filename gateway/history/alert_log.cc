@@ -3,7 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -26,21 +29,35 @@ CREATE TABLE alert_changes (
 CREATE INDEX alert_changes_by_twin ON alert_changes (model, twin, position);
 CREATE INDEX alert_changes_by_time ON alert_changes (time_ms);)";
 // Which the first files of this version lack.
-constexpr const char* kIndexes = R"(
+constexpr const char* kLater = R"(
+CREATE TABLE IF NOT EXISTS command_changes (
+  position INTEGER PRIMARY KEY, lsn INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, model TEXT NOT NULL,
+  twin TEXT NOT NULL, name TEXT NOT NULL, command TEXT NOT NULL, UNIQUE (lsn, ordinal));
+CREATE INDEX IF NOT EXISTS command_changes_by_time ON command_changes (time_ms);
+CREATE INDEX IF NOT EXISTS command_changes_by_id ON command_changes (id, position);
+CREATE INDEX IF NOT EXISTS command_changes_by_twin ON command_changes (model, twin, position);
 CREATE INDEX IF NOT EXISTS alert_changes_by_id ON alert_changes (id, position);
 CREATE INDEX IF NOT EXISTS alert_changes_by_model ON alert_changes (model, time_ms);)";
 constexpr const char* kInsert =
     "INSERT OR IGNORE INTO alert_changes (lsn, ordinal, time_ms, id, change, status, severity, "
     "model, twin, code, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+constexpr const char* kInsertCommand =
+    "INSERT OR IGNORE INTO command_changes (lsn, ordinal, time_ms, id, status, model, twin, name, "
+    "command) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+constexpr const char* kTables[] = {"alert_changes", "command_changes"};
+// Of one of the tables.
 constexpr const char* kDeleteOld =
-    "DELETE FROM alert_changes WHERE position IN (SELECT position FROM alert_changes WHERE "
-    "time_ms < ?1 ORDER BY time_ms LIMIT ?2)";
+    "DELETE FROM {0} WHERE position IN (SELECT position FROM {0} WHERE time_ms < ?1 ORDER BY "
+    "time_ms LIMIT ?2)";
 constexpr const char* kDeleteFirst =
-    "DELETE FROM alert_changes WHERE position IN (SELECT position FROM alert_changes ORDER BY "
-    "position LIMIT ?1)";
+    "DELETE FROM {0} WHERE position IN (SELECT position FROM {0} ORDER BY position LIMIT ?1)";
 constexpr const char* kPositions =
-    "SELECT coalesce((SELECT max(position) FROM alert_changes) - "
-    "(SELECT min(position) FROM alert_changes) + 1, 0)";
+    "SELECT coalesce((SELECT max(position) FROM {0}) - (SELECT min(position) FROM {0}) + 1, 0)";
+
+// Members of the JSON that are columns; of an alert the change stands behind the first.
+constexpr const char* kAlertTexts[] = {"id", "status", "severity", "model", "twin", "code"};
+constexpr const char* kCommandTexts[] = {"id", "status", "model", "twin", "name"};
 
 constexpr std::chrono::seconds kRetryEvery{1};
 constexpr std::chrono::minutes kPruneEvery{1};
@@ -60,7 +77,7 @@ Status Prepare(sqlite::Database& database) {
     return database.Run(
         fmt::format("BEGIN IMMEDIATE; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; "
                     "COMMIT",
-                    kSchema, kIndexes, kApplicationId, kVersion));
+                    kSchema, kLater, kApplicationId, kVersion));
   }
   if (application != kApplicationId)
     return Damaged(fmt::format("{}: it is no history of this program", path));
@@ -68,7 +85,7 @@ Status Prepare(sqlite::Database& database) {
     return Invalid(
         fmt::format("{}: of version {}; this program knows version {}", path, version, kVersion));
   }
-  return database.Run(kIndexes);
+  return database.Run(kLater);
 }
 
 }  // namespace
@@ -78,7 +95,8 @@ Result<std::unique_ptr<AlertLog>> AlertLog::Open(AlertLogOptions options, const 
                 sqlite::Database::Open(options.path, sqlite::Database::Mode::kReadWrite));
   GEMEL_TRY(Prepare(database));
   GEMEL_TRY_LET(const int64_t newest,
-                database.Integer("SELECT coalesce(max(lsn), 0) FROM alert_changes"));
+                database.Integer("SELECT max((SELECT coalesce(max(lsn), 0) FROM alert_changes), "
+                                 "(SELECT coalesce(max(lsn), 0) FROM command_changes))"));
   return std::unique_ptr<AlertLog>(
       new AlertLog(std::move(database), std::move(options), clock, static_cast<Lsn>(newest)));
 }
@@ -104,7 +122,11 @@ AlertLog::~AlertLog() {
   thread_.join();
 }
 
-void AlertLog::Append(EffectId effect, std::string_view change, std::string_view alert) {
+void AlertLog::AppendCommand(EffectId effect, std::string_view command) {
+  Append(effect, {}, command);
+}
+
+void AlertLog::Append(EffectId effect, std::string_view change, std::string_view json) {
   {
     std::unique_lock lock(mutex_);
     if (is_held_ && waiting_bytes_ > options_.queue_bytes_max / 2) {
@@ -115,7 +137,12 @@ void AlertLog::Append(EffectId effect, std::string_view change, std::string_view
       });
       --flushing_;
     }
-    waiting_.push_back({++appended_, effect, std::string(change), std::string(alert)});
+    // Commands leave the second half of the room to alerts.
+    if (change.empty() && !is_held_ && waiting_bytes_ > options_.queue_bytes_max / 2) {
+      dropped_.Add();
+      return;
+    }
+    waiting_.push_back({++appended_, effect, std::string(change), std::string(json)});
     waiting_bytes_ += waiting_.back().bytes();
     DropOldest();
   }
@@ -213,28 +240,31 @@ Status AlertLog::Write(const std::deque<Change>& changes) {
 }
 
 Status AlertLog::WriteAll(const std::deque<Change>& changes) {
-  GEMEL_TRY_LET(sqlite::Statement insert, database_.Prepare(kInsert));
+  GEMEL_TRY_LET(sqlite::Statement alerts, database_.Prepare(kInsert));
+  GEMEL_TRY_LET(sqlite::Statement commands, database_.Prepare(kInsertCommand));
   for (const Change& change : changes) {
-    const auto alert = nlohmann::json::parse(change.alert, nullptr, false);
-    if (!alert.is_object()) continue;  // we have written it ourselves
-    const auto text = [&alert](const char* name) { return alert.value(name, std::string()); };
-    const std::string id = text("id");
-    const std::string status = text("status");
-    const std::string severity = text("severity");
-    const std::string model = text("model");
-    const std::string twin = text("twin");
-    const std::string code = text("code");
+    const auto json = nlohmann::json::parse(change.json, nullptr, false);
+    if (!json.is_object()) continue;  // we have written it ourselves
+    const bool is_command = change.change.empty();
+    sqlite::Statement& insert = is_command ? commands : alerts;
     insert.Bind(1, static_cast<int64_t>(change.effect.lsn));
     insert.Bind(2, static_cast<int64_t>(change.effect.ordinal));
-    insert.Bind(3, alert.value("time_ms", int64_t{0}));
-    insert.Bind(4, std::string_view(id));
-    insert.Bind(5, std::string_view(change.change));
-    insert.Bind(6, std::string_view(status));
-    insert.Bind(7, std::string_view(severity));
-    insert.Bind(8, std::string_view(model));
-    insert.Bind(9, std::string_view(twin));
-    insert.Bind(10, std::string_view(code));
-    insert.Bind(11, std::string_view(change.alert));
+    insert.Bind(3, json.value("time_ms", int64_t{0}));
+    // What is bound is not copied before the row is written.
+    std::vector<std::string> texts;
+    texts.reserve(std::size(kAlertTexts));
+    int parameter = 4;
+    const auto bind = [&](const char* member) {
+      insert.Bind(parameter++, std::string_view(texts.emplace_back(json.value(member, ""))));
+    };
+    if (is_command) {
+      for (const char* member : kCommandTexts) bind(member);
+    } else {
+      bind(kAlertTexts[0]);
+      insert.Bind(parameter++, std::string_view(change.change));
+      for (const char* member : std::span(kAlertTexts).subspan(1)) bind(member);
+    }
+    insert.Bind(parameter, std::string_view(change.json));
     GEMEL_TRY(insert.Run());
   }
   return Status::Ok();
@@ -251,23 +281,37 @@ void AlertLog::Prune() {
 }
 
 Result<bool> AlertLog::PruneSome() {
-  const Time oldest = clock_.Now() - options_.keep;
-  GEMEL_TRY_LET(sqlite::Statement old, database_.Prepare(kDeleteOld));
-  old.Bind(1, std::chrono::floor<std::chrono::milliseconds>(oldest.time_since_epoch()).count());
-  old.Bind(2, kPruneRows);
-  GEMEL_TRY(old.Run());
-  GEMEL_TRY_LET(const int64_t aged, database_.Integer("SELECT changes()"));
-  if (aged >= kPruneRows) return true;
+  for (const char* table : kTables) {
+    GEMEL_TRY_LET(const bool has_more, PruneOld(table));
+    if (has_more) return true;
+  }
   // Pages that are free are used again, so the file itself grows no further.
   GEMEL_TRY_LET(const int64_t page, database_.Integer("PRAGMA page_size"));
   GEMEL_TRY_LET(const int64_t pages, database_.Integer("PRAGMA page_count"));
   GEMEL_TRY_LET(const int64_t free, database_.Integer("PRAGMA freelist_count"));
   const auto bytes = static_cast<uint64_t>(page) * static_cast<uint64_t>(pages - free);
   if (bytes <= options_.bytes_max) return false;
+  // Of the larger one, so that many commands cost no alerts.
+  GEMEL_TRY_LET(const int64_t alerts, database_.Integer(fmt::format(kPositions, kTables[0])));
+  GEMEL_TRY_LET(const int64_t commands, database_.Integer(fmt::format(kPositions, kTables[1])));
+  return PruneFirst(alerts >= commands ? kTables[0] : kTables[1]);
+}
+
+Result<bool> AlertLog::PruneOld(const char* table) {
+  const Time oldest = clock_.Now() - options_.keep;
+  GEMEL_TRY_LET(sqlite::Statement old, database_.Prepare(fmt::format(kDeleteOld, table)));
+  old.Bind(1, std::chrono::floor<std::chrono::milliseconds>(oldest.time_since_epoch()).count());
+  old.Bind(2, kPruneRows);
+  GEMEL_TRY(old.Run());
+  GEMEL_TRY_LET(const int64_t aged, database_.Integer("SELECT changes()"));
+  return aged >= kPruneRows;
+}
+
+Result<bool> AlertLog::PruneFirst(const char* table) {
   // Of positions, which are as good as rows and need not be counted.
-  GEMEL_TRY_LET(const int64_t rows, database_.Integer(kPositions));
+  GEMEL_TRY_LET(const int64_t rows, database_.Integer(fmt::format(kPositions, table)));
   if (rows == 0) return false;
-  GEMEL_TRY_LET(sqlite::Statement first, database_.Prepare(kDeleteFirst));
+  GEMEL_TRY_LET(sqlite::Statement first, database_.Prepare(fmt::format(kDeleteFirst, table)));
   first.Bind(1, std::min(kPruneRows, rows / 10 + 1));
   GEMEL_TRY(first.Run());
   return true;

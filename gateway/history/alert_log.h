@@ -32,9 +32,9 @@ struct AlertLogOptions {
   std::chrono::milliseconds gather{200};
 };
 
-// What has become of alerts, a row a change, in a database of its own (schema/history.sql), which
-// one thread writes. Whoever appends does not wait, but while a journal is replayed. A change that
-// is appended twice, because a replay decides it once more, is one row.
+// What has become of alerts and commands, a row a change, in a database of its own
+// (schema/history.sql), which one thread writes. Whoever appends does not wait, but while a journal
+// is replayed. A change that is appended twice, because a replay decides it once more, is one row.
 class AlertLog {
  public:
   // Damaged or Unavailable, naming the file, if it can't be opened or is none of ours. The clock
@@ -48,6 +48,9 @@ class AlertLog {
   // Any thread. `change` is raised, severity, acknowledged or cleared; `alert` is JSON as the
   // contract has it (schema/alert.schema.json).
   void Append(EffectId effect, std::string_view change, std::string_view alert);
+  // The same for a command: JSON as twin::WriteCommandChange writes it
+  // (schema/command_change.schema.json).
+  void AppendCommand(EffectId effect, std::string_view command);
   // While a journal is replayed, faster than rows are written, whoever appends waits until less
   // than half of the queue is taken, unless the file can't be written. Not before it is told so.
   void HoldWhenFull(bool is_held);
@@ -67,9 +70,9 @@ class AlertLog {
   struct Change {
     uint64_t number = 0;
     EffectId effect;
-    std::string change;
-    std::string alert;
-    size_t bytes() const { return sizeof(Change) + change.size() + alert.size(); }
+    std::string change;  // empty: of a command
+    std::string json;
+    size_t bytes() const { return sizeof(Change) + change.size() + json.size(); }
   };
 
   AlertLog(sqlite::Database database, AlertLogOptions options, const Clock& clock, Lsn newest);
@@ -81,6 +84,8 @@ class AlertLog {
   void Prune();
   // A piece of what is too old or too much. True if there is more.
   Result<bool> PruneSome();
+  Result<bool> PruneOld(const char* table);
+  Result<bool> PruneFirst(const char* table);
   // With mutex_ held.
   void PutBack(std::deque<Change> changes);
   void DropOldest();

@@ -30,6 +30,8 @@ constexpr std::string_view kWelcome = R"(<!DOCTYPE html>
 <li><a href="/api/v1/alerts/history">/api/v1/alerts/history</a>?twin=MODEL/ID&amp;since=1h: what has become of alerts</li>
 <li>/api/v1/alerts/{id}/why: what led to an alert</li>
 <li>POST /api/v1/alerts/{id}/ack {"by":…,"comment":…}: acknowledges an alert</li>
+<li><a href="/api/v1/commands">/api/v1/commands</a>?twin=MODEL/ID&amp;status=&amp;since=1h: commands, where devices answer them</li>
+<li>POST /api/v1/twins/{model}/{id}/commands {"name":…,"args":{…},"expires":"10m"}: tells a device something</li>
 <li><a href="/metrics">/metrics</a>: counters, for Prometheus</li>
 <li><a href="/healthz">/healthz</a>: whether the process works</li>
 <li><a href="/readyz">/readyz</a>: whether messages flow</li>
@@ -153,28 +155,36 @@ Response Alerts(const Sources& sources, const Request& request) {
   return Json(ListAlerts(sources, filter, *limit));
 }
 
+// What the history's lists have in common: of which twin, since when, and how many.
+template <typename Query>
+std::optional<Response> ReadHistoryParameter(const Sources& sources, const std::string& parameter,
+                                             const std::string& value, Query& query) {
+  if (parameter == "twin") {
+    const size_t slash = value.find('/');
+    query.model = value.substr(0, slash);
+    if (!FindModel(sources, query.model)) return NoModel(query.model);
+    if (slash != std::string::npos) query.twin = value.substr(slash + 1);
+  } else if (parameter == "since") {
+    const auto since = ParseDuration(value);
+    if (!since.ok()) return Problem(400, "since: " + since.status().message());
+    query.from_ms = std::chrono::floor<std::chrono::milliseconds>(sources.now() - *since)
+                        .time_since_epoch()
+                        .count();
+  }
+  return std::nullopt;
+}
+
 Response AlertHistory(const Sources& sources, const Request& request) {
   history::AlertQuery query;
   for (const auto& [parameter, value] : request.query) {
-    if (parameter == "limit") continue;
-    if (parameter == "twin") {
-      const size_t slash = value.find('/');
-      query.model = value.substr(0, slash);
-      if (!FindModel(sources, query.model)) return NoModel(query.model);
-      if (slash != std::string::npos) query.twin = value.substr(slash + 1);
-    } else if (parameter == "id") {
+    if (parameter == "id") {
       if (!ParseEffectId('a', value)) return NoAlertId(value);
       query.id = value;
-    } else if (parameter == "since") {
-      const auto since = ParseDuration(value);
-      if (!since.ok()) return Problem(400, "since: " + since.status().message());
-      query.from_ms = std::chrono::floor<std::chrono::milliseconds>(sources.now() - *since)
-                          .time_since_epoch()
-                          .count();
-    } else {
+    } else if (parameter != "twin" && parameter != "since" && parameter != "limit") {
       return Problem(400,
                      fmt::format("no parameter {}; twin, id, since and limit", Quote(parameter)));
     }
+    if (auto wrong = ReadHistoryParameter(sources, parameter, value, query)) return *wrong;
   }
   const auto limit = ReadCount(request, "limit", kListLimitDefault, kListLimitMax);
   if (!limit) return NoCount(request, "limit", kListLimitMax);
@@ -185,11 +195,57 @@ Response AlertHistory(const Sources& sources, const Request& request) {
   return rows.ok() ? Json(*std::move(rows)) : Problem(503, rows.status().message());
 }
 
+Response Commands(const Sources& sources, const Request& request) {
+  history::CommandQuery query;
+  for (const auto& [parameter, value] : request.query) {
+    if (parameter == "id") {
+      if (!ParseEffectId('c', value))
+        return Problem(400, fmt::format("{} is no command's id, like c-1a2b-0", Quote(value)));
+      query.id = value;
+    } else if (parameter == "status") {
+      if (!twin::CommandStatusNamed(value))
+        return Problem(400, fmt::format("status={} is none of sent, successful, failed, expired, "
+                                        "timeout",
+                                        Quote(value)));
+      query.status = value;
+    } else if (parameter != "twin" && parameter != "since" && parameter != "limit") {
+      return Problem(
+          400, fmt::format("no parameter {}; twin, id, status, since and limit", Quote(parameter)));
+    }
+    if (auto wrong = ReadHistoryParameter(sources, parameter, value, query)) return *wrong;
+  }
+  const auto limit = ReadCount(request, "limit", kListLimitDefault, kListLimitMax);
+  if (!limit) return NoCount(request, "limit", kListLimitMax);
+  query.limit = *limit;
+  query.bytes_max = kListStateBytesMax;
+  if (!sources.commands) return Problem(404, "this gateway keeps no history");
+  Result<std::string> rows = sources.commands(query);
+  return rows.ok() ? Json(*std::move(rows)) : Problem(503, rows.status().message());
+}
+
+// A page of another site may post text to us, but not JSON without asking first.
+std::optional<Response> NoJson(const Request& request) {
+  if (IsJsonType(request.content_type)) return std::nullopt;
+  return Problem(
+      415, fmt::format("Content-Type {}; application/json is needed", Quote(request.content_type)));
+}
+
+Response SendCommand(const Sources& sources, const Request& request) {
+  if (auto wrong = NoJson(request)) return *wrong;
+  const auto model = FindModel(sources, request.path[3]);
+  if (!model) return NoModel(request.path[3]);
+  const auto order = twin::ReadOrder(request.body);
+  if (!order.ok()) return Problem(400, order.status().message());
+  if (!sources.send_command) return Problem(404, "this gateway sends no commands");
+  Result<std::string> answer = sources.send_command({*model, request.path[4]}, *order);
+  if (answer.ok()) return {.status = 202, .body = *std::move(answer)};
+  const Status& status = answer.status();
+  if (status.code() == Code::kInvalid) return Problem(409, status.message());
+  return Problem(status.code() == Code::kNotFound ? 404 : 503, status.message());
+}
+
 Response AckAlert(const Sources& sources, const Request& request) {
-  // A page of another site may post text to us, but not this type without asking first.
-  if (!IsJsonType(request.content_type))
-    return Problem(415, fmt::format("Content-Type {}; application/json is needed",
-                                    Quote(request.content_type)));
+  if (auto wrong = NoJson(request)) return *wrong;
   const auto alert = ParseEffectId('a', request.path[3]);
   if (!alert) return NoAlertId(request.path[3]);
   const auto ack = twin::ReadAckText(request.body);
@@ -243,8 +299,11 @@ std::vector<Resource> MakeApi(Sources sources) {
      [](const Sources& it, const Request&) { return Json(ListModels(it)); });
   at("/api/v1/twins/{}", Runs::kOnWorker, Twins);
   at("/api/v1/twins/{}/{}", Runs::kOnWorker, Twin);
+  at("/api/v1/twins/{}/{}/commands", Runs::kOnWorker, SendCommand);
+  api.back().answers = Answers::kPost;
   at("/api/v1/alerts", Runs::kOnWorker, Alerts);
   at("/api/v1/alerts/history", Runs::kOnWorker, AlertHistory);
+  at("/api/v1/commands", Runs::kOnWorker, Commands);
   at("/api/v1/alerts/{}/why", Runs::kOnWorker, WhyAlert);
   at("/api/v1/alerts/{}/ack", Runs::kOnWorker, AckAlert);
   api.back().answers = Answers::kPost;

@@ -14,9 +14,11 @@
 #include "gateway/effects/outbox.h"
 #include "gateway/effects/sender.h"
 #include "gateway/history/alert_query.h"
+#include "gateway/history/command_query.h"
 #include "gateway/http/resources.h"
 #include "gateway/sdk/types.hpp"
 #include "gateway/twin/acknowledgement.h"
+#include "gateway/twin/command.h"
 #include "gateway/twin/shard_set.h"
 #include "gateway/twin/world.h"
 
@@ -57,6 +59,12 @@ struct AckAnswer {
   bool is_applied = true;  // otherwise it will be, as far as it still can
 };
 
+// The twin whose device is told something.
+struct Addressee {
+  uint16_t model = 0;
+  std::string id;
+};
+
 // What the API looks at. References and pointers outlive the server; functions are called by any
 // thread of it, several at once, and must not wait.
 struct Sources {
@@ -80,6 +88,12 @@ struct Sources {
   std::function<Result<AckAnswer>(EffectId alert, const twin::AckText& ack)> acknowledge = {};
   // What has become of alerts, as JSON. Waits for the disk; empty: none is kept.
   std::function<Result<std::string>(const history::AlertQuery& query)> alert_history = {};
+  // Records a command, and returns what is known of it as JSON. NotFound if there is no such twin,
+  // Invalid if no topic leads to its device. Waits for a shard, seconds at most; empty: nobody can.
+  std::function<Result<std::string>(const Addressee& to, const twin::Order& order)> send_command =
+      {};
+  // Commands whose devices answer, as JSON. Waits for the disk; empty: none are kept.
+  std::function<Result<std::string>(const history::CommandQuery& query)> commands = {};
 };
 
 // All that answers over HTTP.

@@ -101,7 +101,8 @@ void AddByModel(const Sources& sources, std::string name, std::string help,
 void AddCommands(const Sources& sources, Families& out) {
   out.Add("commands_total",
           "Commands to devices: decided, without a topic to go to, handed to the broker, "
-          "acknowledged by it, or too old to be sent.",
+          "acknowledged by it, too old to be sent; of models whose devices answer: sent again, "
+          "successful, failed, expired or timed out without an answer, and answers to none.",
           MetricType::Counter);
   for (size_t model = 0; model < sources.world.models.size(); ++model) {
     const std::string& name = sources.world.models[model].model->name();
@@ -111,11 +112,30 @@ void AddCommands(const Sources& sources, Families& out) {
     value("queued", Sum(sources, model, [](const ModelStats& s) { return s.commands.value(); }));
     value("unroutable",
           Sum(sources, model, [](const ModelStats& s) { return s.commands_unroutable.value(); }));
+    const bool is_answered = std::ranges::any_of(sources.world.routes, [&](const auto& route) {
+      return route.model == model && route.is_answered;
+    });
+    if (is_answered) {
+      using twin::CommandStatus;
+      for (const auto status : {CommandStatus::kSuccessful, CommandStatus::kFailed,
+                                CommandStatus::kExpired, CommandStatus::kTimeout}) {
+        value(std::string(twin::CommandStatusName(status)),
+              Sum(sources, model, [status](const ModelStats& s) {
+                return s.commands_ended[static_cast<size_t>(status)].value();
+              }));
+      }
+      value("repeated",
+            Sum(sources, model, [](const ModelStats& s) { return s.commands_repeated.value(); }));
+      value("stale_reply", Sum(sources, model, [](const ModelStats& s) {
+              return s.command_replies_stale.value();
+            }));
+    }
     if (sources.sender == nullptr || model >= sources.sender->commands.size()) continue;
     const auto& commands = sources.sender->commands[model];
     value("sent", commands.sent.value());
     value("delivered", commands.delivered.value());
-    value("expired", commands.expired.value());
+    // Where devices answer, one that is not sent expires like one that is not answered.
+    if (!is_answered) value("expired", commands.expired.value());
   }
 }
 

@@ -123,6 +123,24 @@ void AppendTimers(const Sources& sources, const twin::TwinCopy& twin, std::strin
   out += ']';
 }
 
+void AppendCommands(const Sources& sources, uint16_t model, const twin::TwinCopy& twin,
+                    std::string& out) {
+  std::string text;
+  out += "\"commands\":[";
+  for (const twin::Command& command : twin.commands) {
+    twin::WriteCommandChange(command,
+                             {.status = twin::CommandStatus::kSent,
+                              .model = sources.world.models[model].model->name(),
+                              .twin = twin.id,
+                              .time = command.last_sent,
+                              .reason = {}},
+                             text);
+    if (&command != twin.commands.data()) out += ',';
+    out += text;
+  }
+  out += ']';
+}
+
 std::string_view View(const char* text) { return text == nullptr ? "" : text; }
 
 void AppendFieldDescription(const gemel_field& field, std::string& out) {
@@ -214,6 +232,8 @@ std::optional<std::string> GetTwin(const Sources& sources, uint16_t model, std::
   AppendAlerts(sources, model, *twin, out);
   out += ',';
   AppendTimers(sources, *twin, out);
+  out += ',';
+  AppendCommands(sources, model, *twin, out);
   out += ',';
   AppendAge(sources.now(), twin->last_telemetry, out);
   // As text and in hexadecimal, as in the ids of effects: a double could not hold it.

@@ -203,9 +203,15 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
   if (!route.command.empty()) {
     GEMEL_TRY_LET(command, CompileCommand("command", route.command, topic.names(), model));
   }
+  std::optional<route::Template> command_ack;
   if (!route.command_ack.empty()) {
-    GEMEL_TRY_LET(const route::Template ack,
+    GEMEL_TRY_LET(command_ack,
                   CompileCommand("command_ack", route.command_ack, topic.names(), model));
+    const std::vector<std::string> names = command_ack->names();
+    if (std::ranges::find(names, "id") == names.end()) {
+      return Invalid(fmt::format("command_ack \"{}\" has no {{id}}, which says who answers",
+                                 route.command_ack));
+    }
   }
   return CompiledRoute{
       .route = {.name = route.name,
@@ -216,10 +222,14 @@ Result<CompiledRoute> CompileUnnamed(const config::Route& route, uint16_t model_
                 .late = route.late == config::Late::kDrop ? twin::LatePolicy::kDrop
                                                           : twin::LatePolicy::kNewestWins,
                 .command = std::move(command),
+                .is_answered = command_ack.has_value(),
+                .command_retry = route.command_retry.value_or(Duration::zero()),
+                .command_timeout = route.command_timeout,
                 .offline_after = route.offline_after.value_or(Duration::zero()),
                 .feed_watch = FeedWatchOf(route),
                 .repeat_window = route.message_id || route.sequence ? route.repeat_window : 0},
-      .plan = std::move(plan)};
+      .plan = std::move(plan),
+      .command_ack = std::move(command_ack)};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "gateway/base/status.h"
 #include "gateway/config/config.h"
@@ -15,6 +16,7 @@ namespace gemel::ingest {
 struct CompiledRoute {
   twin::Route route;
   Plan plan;
+  std::optional<route::Template> command_ack;  // where answers to its commands come in
 };
 
 // Invalid, in one line that names key and value, if the topic is malformed, a named segment fits no

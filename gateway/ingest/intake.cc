@@ -16,6 +16,7 @@
 #include "gateway/effects/payload.h"
 #include "gateway/route/id.h"
 #include "gateway/twin/acknowledgement.h"
+#include "gateway/twin/command.h"
 
 namespace gemel::ingest {
 namespace {
@@ -111,6 +112,31 @@ void Intake::RefuseCrashers(const mqtt::Inbound& message) {
     stats_.refused[static_cast<size_t>(Refusal::kModelCrashed)].Add();
     SendDeadLetter(message, {Refusal::kModelCrashed,
                              fmt::format("item {}: it came again, and the process ended twice "
+std::optional<Refused> Intake::AcceptCommandReply(const mqtt::Inbound& message,
+                                                  const route::Match& match) {
+  const CommandAcks& acks = *options_.command_acks;
+  const std::string_view id = match.values[acks.ids[match.route]];
+  if (const auto wrong = route::CheckId(id)) return Refused{Refusal::kIdInvalid, *wrong};
+  if (message.is_retained) {
+    return Refused{Refusal::kAckInvalid, "it was retained by the broker: publish it unretained"};
+  }
+  if (message.payload.size() > options_.payload_bytes_max) {
+    return Refused{Refusal::kPayloadTooLarge,
+                   fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),
+                               options_.payload_bytes_max)};
+  }
+  const auto reply = twin::ReadCommandReply(message.payload);
+  if (!reply.ok()) return Refused{Refusal::kAckInvalid, reply.status().message()};
+  const std::string payload = twin::EncodeCommandReply(*reply);
+  const uint16_t model = acks.models[match.route];
+  records_.assign(1, {.kind = journal::RecordKind::kCommandReply,
+                      .model = model,
+                      .key_hash = HashKey(world_.models[model].model->name(), id),
+                      .id = id,
+                      .payload = payload});
+  return Append();
+}
+
                                          "while it was applied",
                                          record.item)});
     return true;

@@ -38,6 +38,14 @@ struct Plan {
   bool has_items = false;
 };
 
+// Where devices answer commands. The router's i-th template is of a route of models[i]; ids[i] is
+// which of its captures is the device.
+struct CommandAcks {
+  route::Router router;
+  std::vector<uint16_t> models;
+  std::vector<size_t> ids;
+};
+
 struct IntakeOptions {
   size_t payload_bytes_max = kPayloadBytesMaxDefault;
   uint16_t receive_maximum = 100;  // messages that the broker may have to send once more
@@ -96,6 +104,8 @@ class Intake {
                                       journal::Record& record);
   std::optional<Refused> AddFieldOfTopic(std::string_view name, std::string_view payload,
                                          uint16_t model);
+  std::optional<Refused> AcceptCommandReply(const mqtt::Inbound& message,
+                                            const route::Match& match);
   std::optional<Refused> AddReadings(const Plan& plan, std::string_view payload,
                                      const journal::Record& base);
   std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base);

@@ -14,8 +14,9 @@ namespace gemel::journal {
 // What can change a twin. The numbers are written to disk, so entries are only added.
 enum class RecordKind : uint16_t {
   kTelemetry = 1,
-  kCommandReply = 2,
+  kCommandReply = 2,       // of a device; `payload` is JSON, see twin/command.h
   kAlertAcknowledged = 3,  // `payload` is JSON, see twin/acknowledgement.h
+  kOperatorCommand = 4,    // of a person to a device; `payload` is JSON, see twin/command.h
   // Of no twin: `id` names a webhook, `payload` lists what became of effects, see EncodeOutcomes.
   kEffectOutcome = 6,
   kEffectsSent = 7,  // of no twin: `payload` lists the effects that are done with, see EncodeSent
@@ -30,11 +31,12 @@ enum class RecordKind : uint16_t {
   kSilent = 34,       // nothing has come of the twin for too long; the event time is since when
   kTwinMessage = 35,  // of another twin, see twin/twin_message.h
   kTwinRemoved = 36,  // as kTwinDeleted, by a model
+  kCommandsDue = 37,  // a command's time is over; the event time is when
 };
 
 // Whether a record of this kind has a cause.
 constexpr bool IsDerived(RecordKind kind) {
-  return kind >= RecordKind::kTimer && kind <= RecordKind::kTwinRemoved;
+  return kind >= RecordKind::kTimer && kind <= RecordKind::kCommandsDue;
 }
 // Whether the record that caused it wrote it, so that the same one is made again in a replay.
 constexpr bool IsSentByTwin(RecordKind kind) {

@@ -19,6 +19,7 @@ std::string_view KindName(effects::EffectKind kind) {
     case effects::EffectKind::kAlert:
       return "alert";
     case effects::EffectKind::kDeadLetter:
+    case effects::EffectKind::kCommandChange:
       break;
   }
   return "deadletter";
@@ -27,6 +28,8 @@ std::string_view KindName(effects::EffectKind kind) {
 }  // namespace
 
 void Collector::Append(const effects::Effect& effect) {
+  // Of a command and its answers; there is nothing in it that anybody is sent.
+  if (effect.kind == effects::EffectKind::kCommandChange) return;
   EffectLine line{.id = effect.id, .json = {}};
   std::string& out = line.json;
   fmt::format_to(std::back_inserter(out), R"({{"id":"{:x}-{}","kind":"{}","model":)", effect.id.lsn,

@@ -97,7 +97,8 @@ json Comparable(const json& twin) {
                {"seen_us", twin.value("seen_us", json::object())},
                {"repeats", twin.value("repeats", std::string())},
                {"alerts", twin.value("alerts", json::array())},
-               {"timers", twin.value("timers", json::array())}};
+               {"timers", twin.value("timers", json::array())},
+               {"commands", twin.value("commands", json::array())}};
   for (json& alert : kept["alerts"]) {
     if (!alert.is_object()) continue;
     alert["is_over"] = alert.contains("cleared_us");
@@ -107,6 +108,11 @@ json Comparable(const json& twin) {
   for (json& timer : kept["timers"]) {
     if (!timer.is_object()) continue;
     for (const char* name : {"lsn", "ordinal", "due_us"}) timer.erase(name);
+  }
+  for (json& command : kept["commands"]) {
+    if (!command.is_object()) continue;
+    for (const char* name : {"lsn", "ordinal", "decided_us", "last_sent_us", "expires_us"})
+      command.erase(name);
   }
   return kept;
 }

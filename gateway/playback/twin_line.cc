@@ -94,6 +94,8 @@ void AppendTwinLine(const store::CopiedTwin& twin, const twin::World& world, uin
   out += twin.alerts.empty() ? "[]" : twin.alerts;
   out += ",\"timers\":";
   out += twin.timers.empty() ? "[]" : twin.timers;
+  out += ",\"commands\":";
+  out += twin.commands.empty() ? "[]" : twin.commands;
   out += ",\"repeats\":\"";
   AppendHex(twin.repeats, out);
   out += "\"}";

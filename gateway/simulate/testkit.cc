@@ -95,6 +95,8 @@ class Collector final : public effects::Sink {
       case effects::EffectKind::kDeadLetter:
         refused = text("error");
         break;
+      case effects::EffectKind::kCommandChange:
+        break;
     }
   }
   void Flush() noexcept override {}

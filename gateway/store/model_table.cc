@@ -15,12 +15,15 @@ namespace gemel::store {
 namespace {
 
 constexpr std::string_view kTimeSuffix = "__at";
-constexpr const char* kSystemColumns[] = {"gemel_lsn",    "gemel_telemetry_us", "gemel_seen",
-                                          "gemel_alerts", "gemel_repeats",      "gemel_timers",
-                                          "gemel_crc"};
-constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT",   "TEXT",
-                                        "BLOB",    "TEXT",    "INTEGER"};
+constexpr const char* kSystemColumns[] = {"gemel_lsn",      "gemel_telemetry_us", "gemel_seen",
+                                          "gemel_alerts",   "gemel_repeats",      "gemel_timers",
+                                          "gemel_commands", "gemel_crc"};
+constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT", "TEXT",
+                                        "BLOB",    "TEXT",    "TEXT", "INTEGER"};
 static_assert(std::size(kSystemColumns) == std::size(kSystemTypes));
+// Which tables of older versions lack.
+constexpr int kTimersColumn = 5;
+constexpr int kCommandsColumn = 6;
 constexpr const char* kTypeNames[] = {"null", "bool",   "int64", "double",
                                       "time", "symbol", "text",  "window"};
 
@@ -212,6 +215,11 @@ uint32_t WriteRow(const CopiedTwin& twin, const model::Model& model, const Symbo
   } else {
     writer.Add(twin.timers);
   }
+  if (twin.commands.empty()) {
+    writer.AddNull();
+  } else {
+    writer.Add(twin.commands);
+  }
   return writer.Finish();
 }
 
@@ -250,15 +258,18 @@ Status RowReader::Read(const CheckedRow& row, twin::Engine& engine, twin::Twin& 
       twin::RestoreSeen(row.text(first_system_ + 2), *world_, twin) &&
       twin::RestoreAlerts(row.text(first_system_ + 3), twin) &&
       twin::RestoreRepeats(row.blob(first_system_ + 4), *world_, twin) &&
-      (!HasTimers(row) ||
-       twin::RestoreTimers(row.text(first_system_ + 5), *world_, model_, engine.timers(), twin));
+      (!Has(row, kTimersColumn) || twin::RestoreTimers(row.text(first_system_ + kTimersColumn),
+                                                       *world_, model_, engine.timers(), twin)) &&
+      (!Has(row, kCommandsColumn) ||
+       twin::RestoreCommands(row.text(first_system_ + kCommandsColumn), *world_, twin));
   engine.FinishRestore(model_, twin);
   if (is_whole) return Status::Ok();
   return Damaged(fmt::format("the row {} holds what was never written", Quote(twin.id())));
 }
 
-bool RowReader::HasTimers(const CheckedRow& row) const {
-  return row.columns() == first_system_ + static_cast<int>(std::size(kSystemColumns));
+// The checksum stands behind all of them.
+bool RowReader::Has(const CheckedRow& row, int system_column) const {
+  return row.columns() > first_system_ + system_column + 1;
 }
 
 Status RowReader::Restore(const Column& column, const CheckedRow& row, std::byte* state) const {

@@ -56,8 +56,8 @@ class RowReader {
 
   // The twin of a row. Damaged if the row holds what was never written.
   Status Read(const CheckedRow& row, twin::Engine& engine, twin::Twin& twin) const;
-  // Whether the row's table has room for timers, which those of version 2 have not.
-  bool HasTimers(const CheckedRow& row) const;
+  // Whether the row's table has room for this of the columns that every table has.
+  bool Has(const CheckedRow& row, int system_column) const;
   static std::string_view IdOf(const CheckedRow& row) { return row.text(1); }
 
  private:

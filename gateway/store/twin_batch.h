@@ -24,6 +24,7 @@ struct CopiedTwin {
   std::string_view seen;             // JSON object: event times in microseconds by route name
   std::string_view alerts;           // JSON array of the active alerts
   std::string_view timers;           // JSON array of those that are armed
+  std::string_view commands;         // JSON array of those that wait for an answer
   std::span<const std::byte> repeats;
 };
 
@@ -54,6 +55,7 @@ class TwinBatch {
   std::string seen_;
   std::string alerts_;
   std::string timers_;
+  std::string commands_;
   std::vector<std::byte> repeats_;
 };
 

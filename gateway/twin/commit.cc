@@ -36,12 +36,8 @@ void Engine::Commit(const journal::RecordView& record, const Route* route, Twin&
   sink_.Flush();
 }
 
-void Engine::CommitReply(const journal::RecordView& record, const Route& route, const Twin& twin,
-                         const Intent& intent) {
-  const EffectId id{record.lsn(), ordinal_++};
-  const Duration lifetime = intent.after;
-  const Time expires = lifetime.count() == 0 ? kNoTime : record.record_time() + lifetime;
-  const model::Model& model = *world_.models[record.model()].model;
+bool Engine::RenderCommandTopic(const Route& route, const Twin& twin) {
+  const model::Model& model = *world_.models[route.model].model;
   topic_.clear();
   bool is_known = true;
   route::Render(*route.command, topic_, [&](const std::string& name, std::string& out) {
@@ -60,15 +56,32 @@ void Engine::CommitReply(const journal::RecordView& record, const Route& route, 
       is_known = false;
     }
   });
-  if (!is_known) {
+  return is_known;
+}
+
+void Engine::CommitReply(const journal::RecordView& record, const Route& route, Twin& twin,
+                         const Intent& intent) {
+  const EffectId id{record.lsn(), ordinal_++};
+  const Duration lifetime = intent.after;
+  const Time now = record.record_time();
+  const Time expires = lifetime.count() == 0 ? kNoTime : now + lifetime;
+  if (!RenderCommandTopic(route, twin)) {
     // A refused symbol, and then no device listens where the topic would lead.
     stats_[record.model()]->commands_unroutable.Add();
     return;
   }
-  effects::WriteCommand({id, record.record_time(), intent.name, intent.arguments, expires},
-                        payload_);
+  effects::WriteCommand({id, now, intent.name, intent.arguments, expires}, payload_);
   stats_[record.model()]->commands.Add();
   Send({.id = id, .kind = effects::EffectKind::kCommand, .lifetime = lifetime}, record);
+  if (!route.is_answered) return;
+  TrackCommand(record, twin,
+               {.id = id,
+                .route = static_cast<uint16_t>(&route - world_.routes.data()),
+                .name = intent.name,
+                .arguments = intent.arguments,
+                .decided = now,
+                .last_sent = now,
+                .expires = expires});
 }
 
 void Engine::CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent) {

@@ -69,6 +69,14 @@ void Engine::ApplyNoted(const journal::RecordView& record) {
       ApplyMessage(record);
       break;
     case journal::RecordKind::kCommandReply:
+      ApplyCommandReply(record);
+      break;
+    case journal::RecordKind::kOperatorCommand:
+      ApplyOrder(record);
+      break;
+    case journal::RecordKind::kCommandsDue:
+      ApplyCommandsDue(record);
+      break;
     case journal::RecordKind::kEffectOutcome:
     case journal::RecordKind::kEffectsSent:
     case journal::RecordKind::kSkipped:
@@ -140,6 +148,7 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
   if (is_first && route.offline_after > Duration::zero()) WatchSilence(record.model(), *twin);
   if (twin->side() != nullptr) EndSilence(record, *twin);
   if (world_.feed_model) ReportToFeed(record, *twin, before);
+  if (twin->side() != nullptr && !twin->side()->commands.empty()) RetryCommands(record, *twin);
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();
   CountDropped(stats);
@@ -250,6 +259,7 @@ void Engine::ApplyDeletion(const journal::RecordView& record) {
   if (twin == nullptr || record.lsn() <= twin->applied_lsn) return;
   if (twin->side() != nullptr) {
     for (Alert& alert : twin->side()->alerts) EndAlert(record, *twin, alert);
+    EndCommands(record, *twin, "the twin was deleted");
     sink_.Flush();
   }
   if (world_.feed_model) LeaveFeed(record, *twin);

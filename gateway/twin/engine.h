@@ -38,7 +38,10 @@ struct ModelStats {
   Counter failed;
   Counter commands;
   Counter commands_unroutable;  // no command topic, or a part of it is unknown
-  Counter alerts_dropped;       // beyond what a twin can have
+  Counter commands_repeated;    // sent again, because nobody had answered
+  std::array<Counter, kCommandStatuses> commands_ended;
+  Counter command_replies_stale;  // to what waits for no answer
+  Counter alerts_dropped;         // beyond what a twin can have
   Counter alerts_acknowledged;
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
@@ -81,6 +84,7 @@ class Engine {
   void FinishRestore(uint16_t model, Twin& twin) {
     WatchSilence(model, twin);
     IndexAlerts(model, twin);
+    ArmCommands(model, twin);
   }
   // Any thread may look.
   const AlertIndex& open_alerts() const { return open_alerts_; }
@@ -104,6 +108,9 @@ class Engine {
     return std::ranges::find(acked_by_, record) != acked_by_.end();
   }
 
+  // Whether a person's command would reach the device of this twin.
+  enum class Reach : uint8_t { kNoTwin, kNoTopic, kReached };
+  Reach ReachOf(uint16_t model, uint64_t key_hash, std::string_view id);
   // Of the last record; kNoLsn before the first one.
   Lsn applied() const { return applied_; }
   // Hints that this record will come soon; the second a few records before Apply, see TwinTable.
@@ -135,6 +142,23 @@ class Engine {
   void ApplyMessage(const journal::RecordView& record);
   bool RunMessage(const journal::RecordView& record, Twin& twin, bool is_new, const Route* route);
   void CommitSend(const journal::RecordView& record, const Intent& intent);
+  // Commands that wait for an answer, in commands.cc.
+  void ApplyCommandReply(const journal::RecordView& record);
+  void ApplyOrder(const journal::RecordView& record);
+  void ApplyCommandsDue(const journal::RecordView& record);
+  // When nobody waits for its answer any more.
+  Time EndOf(const Command& command) const;
+  // A record is due when the first one's time is over.
+  void ArmCommands(uint16_t model, Twin& twin);
+  void TrackCommand(const journal::RecordView& record, Twin& twin, Command command);
+  // Those that were sent long enough ago: the device is there.
+  void RetryCommands(const journal::RecordView& record, Twin& twin);
+  // Of a twin that goes.
+  void EndCommands(const journal::RecordView& record, Twin& twin, std::string_view why);
+  void EndCommand(const journal::RecordView& record, const Twin& twin, const Command& command,
+                  CommandStatus status, std::string_view reason);
+  void SendCommandChange(const journal::RecordView& record, const Twin& twin,
+                         const Command& command, CommandStatus status, std::string_view reason);
   // What outlasts the call that raised it, in alerts.cc.
   void ApplyAcknowledgement(const journal::RecordView& record);
   void RememberCleared(Side& side, Alert alert);
@@ -190,8 +214,10 @@ class Engine {
 
   // Intents to effects. The route is the one that replies go to, nullptr if they can't.
   void Commit(const journal::RecordView& record, const Route* route, Twin& twin);
-  void CommitReply(const journal::RecordView& record, const Route& route, const Twin& twin,
+  void CommitReply(const journal::RecordView& record, const Route& route, Twin& twin,
                    const Intent& intent);
+  // The route's command topic of this twin, in topic_. False if a part of it is unknown.
+  bool RenderCommandTopic(const Route& route, const Twin& twin);
   void CommitRaise(const journal::RecordView& record, Twin& twin, const Intent& intent);
   void CommitClear(const journal::RecordView& record, Twin& twin, const Intent& intent);
   // Sends that it is over. REQUIRES: it is among the twin's no more, or the twin goes

@@ -236,6 +236,7 @@ void Engine::ApplyPut(const journal::RecordView& record) {
   if (before != nullptr) {
     if (before->side() != nullptr) {
       for (Alert& alert : before->side()->alerts) EndAlert(record, *before, alert);
+      EndCommands(record, *before, "another twin was put in the place of this one");
     }
     if (world_.feed_model) LeaveFeed(record, *before);
     table.NoteDeletion(*before, record.lsn());

@@ -17,8 +17,10 @@ TwinCopy Copy(const Twin& twin, const Engine& engine, size_t state_size) {
                 .applied_lsn = twin.applied_lsn,
                 .last_telemetry = twin.last_telemetry,
                 .alerts = {},
+                .commands = {},
                 .timers = {}};
   if (const Side* const side = twin.side(); side != nullptr) {
+    copy.commands = side->commands;
     copy.alerts = side->alerts;
     copy.alerts.insert(copy.alerts.end(), side->cleared.begin(), side->cleared.end());
   }

@@ -20,8 +20,9 @@ struct TwinCopy {
   std::vector<std::byte> state;
   Lsn applied_lsn = kNoLsn;
   Time last_telemetry = kNoTime;
-  std::vector<Alert> alerts;  // active ones first, then those that nobody has acknowledged
-  std::vector<Timer> timers;  // by their names
+  std::vector<Alert> alerts;      // active ones first, then those that nobody has acknowledged
+  std::vector<Command> commands;  // that wait for an answer, oldest first
+  std::vector<Timer> timers;      // by their names
 };
 
 // All shards of the process.

@@ -10,6 +10,7 @@
 #include "gateway/base/lsn.h"
 #include "gateway/effects/payload.h"
 #include "gateway/sdk/types.hpp"
+#include "gateway/twin/command.h"
 #include "gateway/twin/repeat_window.h"
 
 namespace gemel::twin {
@@ -54,6 +55,7 @@ struct Side {
   std::vector<Alert> alerts;  // active, one of a code
   // Over and not acknowledged, oldest first; none has the code of another one or of an active one.
   std::vector<Alert> cleared;
+  std::vector<Command> commands;                           // that wait for an answer, oldest first
   std::vector<std::pair<uint16_t, Time>> seen;             // by routes beyond those in the header
   std::vector<std::pair<uint16_t, RepeatWindow>> repeats;  // by routes that name what repeats
   RepeatWindow& RepeatsOf(uint16_t route) {
@@ -65,6 +67,12 @@ struct Side {
   Alert* FindAlert(std::string_view code) {
     for (Alert& alert : alerts) {
       if (alert.code == code) return &alert;
+    }
+    return nullptr;
+  }
+  Command* FindCommand(EffectId id) {
+    for (Command& command : commands) {
+      if (command.id == id) return &command;
     }
     return nullptr;
   }

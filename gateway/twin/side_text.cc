@@ -157,6 +157,36 @@ void WriteAlerts(const Side* side, std::string& out) {
   if (!out.empty()) out += ']';
 }
 
+void WriteCommands(const Side* side, const World& world, std::string& out) {
+  out.clear();
+  if (side == nullptr) return;
+  for (const Command& command : side->commands) {
+    out += out.empty() ? '[' : ',';
+    out += R"({"lsn":)";
+    AppendNumber(command.id.lsn, out);
+    out += R"(,"ordinal":)";
+    AppendNumber(command.id.ordinal, out);
+    out += R"(,"route":)";
+    AppendJsonText(world.routes[command.route].name, out);
+    out += R"(,"sent":)";
+    AppendNumber(command.sent, out);
+    out += R"(,"name":)";
+    AppendJsonText(command.name, out);
+    out += R"(,"arguments":)";
+    AppendJsonText(command.arguments, out);
+    out += R"(,"decided_us":)";
+    AppendNumber(Microseconds(command.decided), out);
+    out += R"(,"last_sent_us":)";
+    AppendNumber(Microseconds(command.last_sent), out);
+    if (command.expires != kNoTime) {
+      out += R"(,"expires_us":)";
+      AppendNumber(Microseconds(command.expires), out);
+    }
+    out += '}';
+  }
+  if (!out.empty()) out += ']';
+}
+
 void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std::string& out) {
   out.clear();
   if (twin.timers() == Timers::kNone) return;
@@ -226,6 +256,34 @@ bool RestoreAlerts(std::string_view alerts, Twin& twin) {
       alert.severities |= effects::SeverityBit(alert.severity);
       if (!alert.is_active() && alert.ack) continue;  // of which nothing is to come any more
       (alert.is_active() ? side.alerts : side.cleared).push_back(std::move(alert));
+    }
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+  return true;
+}
+
+bool RestoreCommands(std::string_view commands, const World& world, Twin& twin) {
+  if (commands.empty()) return true;
+  const auto json = nlohmann::json::parse(commands, nullptr, false);
+  if (!json.is_array()) return false;
+  const auto time_of = [](const nlohmann::json& from) {
+    return Time{Duration{from.get<int64_t>()}};
+  };
+  try {
+    for (const auto& from : json) {
+      Command command{.id = {from.at("lsn").get<Lsn>(), from.at("ordinal").get<uint32_t>()},
+                      .sent = from.at("sent").get<uint32_t>(),
+                      .name = from.at("name").get<std::string>(),
+                      .arguments = from.at("arguments").get<std::string>(),
+                      .decided = time_of(from.at("decided_us")),
+                      .last_sent = time_of(from.at("last_sent_us"))};
+      if (from.contains("expires_us")) command.expires = time_of(from.at("expires_us"));
+      const auto route = RouteNamed(from.at("route").get_ref<const std::string&>(), world);
+      // Nobody answers on a route that is no more.
+      if (!route || !world.routes[*route].is_answered) continue;
+      command.route = *route;
+      twin.MakeSide().commands.push_back(std::move(command));
     }
   } catch (const nlohmann::json::exception&) {
     return false;

@@ -20,6 +20,9 @@ namespace gemel::twin {
 void WriteSeen(const Twin& twin, const World& world, std::string& out);
 // JSON array of the alerts, active ones first; empty if there are none.
 void WriteAlerts(const Side* side, std::string& out);
+// JSON array of the commands that wait for an answer, by the names of their routes; empty if there
+// are none.
+void WriteCommands(const Side* side, const World& world, std::string& out);
 // JSON array of the armed timers by their names; empty if there are none.
 void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std::string& out);
 // The messages that would be repeats, by route.
@@ -29,6 +32,7 @@ void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& 
 // if it is nothing that was written so.
 bool RestoreSeen(std::string_view seen, const World& world, Twin& twin);
 bool RestoreAlerts(std::string_view alerts, Twin& twin);
+bool RestoreCommands(std::string_view commands, const World& world, Twin& twin);
 bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Timers& timers,
                    Twin& twin);
 bool RestoreRepeats(std::span<const std::byte> repeats, const World& world, Twin& twin);

@@ -21,13 +21,14 @@ struct Timer {
   EffectId cause;     // the record that armed it, and the place among what that record did
 
   static constexpr Symbol kSilence{};
-  bool is_of_model() const { return name != kSilence; }
+  static constexpr Symbol kCommands{UINT16_MAX};  // the first command's time is over
+  bool is_of_model() const { return name != kSilence && name != kCommands; }
   // Of the one that looks for silence, where the twin is a member of a feed: whether the feed knows
   // that it reports, or is asked whether the silence is the feed's. `every` says so, which such a
   // timer has no other use for, and the cause's lsn which feed it is.
   static constexpr Duration kReports{1};
   static constexpr Duration kAsks{2};
-  bool is_of_feed() const { return !is_of_model() && every != Duration::zero(); }
+  bool is_of_feed() const { return name == kSilence && every != Duration::zero(); }
 };
 
 // All timers of the twins of one shard, on a hierarchical wheel: arming, cancelling and firing take

@@ -44,6 +44,13 @@ void Engine::TakeDue(Time now, size_t most, std::vector<journal::Record>& due) {
                      .cause = timer.cause,
                      .id = twin->id(),
                      .payload = world_.timer_names->TextOf(timer.name)});
+    } else if (timer.name == Timer::kCommands) {
+      due.push_back({.kind = journal::RecordKind::kCommandsDue,
+                     .model = taken.model,
+                     .key_hash = twin->key_hash(),
+                     .event_time = timer.due,
+                     .cause = {twin->applied_lsn, 0},
+                     .id = twin->id()});
     } else if (IsSilent(taken, *twin, now)) {
       due.push_back({.kind = journal::RecordKind::kSilent,
                      .model = taken.model,

@@ -39,10 +39,13 @@ struct Route {
   codec::FieldMap fields;
   bool has_field_in_topic = false;  // {field}: intake has named the field that the scalar fills
   LatePolicy late = LatePolicy::kNewestWins;
-  std::optional<route::Template> command;  // where replies go
-  Duration offline_after{0};               // of silence; zero: never
-  std::optional<FeedWatch> feed_watch;     // see feed.h
-  uint32_t repeat_window = 0;              // 0: the route can't recognise a repeat
+  std::optional<route::Template> command;             // where replies go
+  bool is_answered = false;                           // devices say what has become of commands
+  Duration command_retry{0};                          // zero: a command is sent once
+  Duration command_timeout = std::chrono::hours(24);  // of one that never expires
+  Duration offline_after{0};                          // of silence; zero: never
+  std::optional<FeedWatch> feed_watch;                // see feed.h
+  uint32_t repeat_window = 0;                         // 0: the route can't recognise a repeat
 };
 
 // What all shards share: constant while they run.
@@ -56,7 +59,7 @@ struct World {
   uint32_t timers_per_twin_max = kTimersPerTwinMaxDefault;
   // Interned like symbols, because a timer has no room for a text; theirs alone, so that devices
   // can't use them up.
-  std::unique_ptr<Symbols> timer_names = std::make_unique<Symbols>(kSymbolsMax - 1);
+  std::unique_ptr<Symbols> timer_names = std::make_unique<Symbols>(kSymbolsMax - 2);
 
   // The model that a route feeds.
   const ModelEntry& model_of(const Route& route) const { return models[route.model]; }

@@ -80,6 +80,45 @@ TEST_F(ClientTest, GetShowsOneTwin) {
   EXPECT_EQ(twin["state"]["mood"], "warm");
 }
 
+TEST_F(ClientTest, GetShowsWhichCommandsWaitForAnAnswer) {
+  world_.routes[0].is_answered = true;
+  Feed("f1", R"({"temperature_c": 9})");
+  EXPECT_THAT(Ask({"get", "fridge/f1"}).output,
+              ContainsRegex("\ncommands without an answer\n  COMMAND +SENT.*\n"
+                            "  cool_down +1 .*c-[0-9a-f]+-[0-9]+\n"));
+}
+
+TEST_F(ClientTest, AnAcknowledgementMayTakeEffectLater) {
+  Feed("f1", R"({"temperature_c": 9})");
+  const Json twin = Json::parse(Ask({"get", "fridge/f1", "--json"}).output);
+  const std::string id = twin["alerts"][0]["id"];
+  const Outcome outcome = Ask({"alerts", "ack", id, "--by", "slow"});
+  EXPECT_EQ(outcome.code, kDone) << outcome.errors;
+  EXPECT_THAT(outcome.output, HasSubstr(id + ": recorded; the gateway is behind"));
+}
+
+TEST_F(ClientTest, SendSaysUnderWhichId) {
+  Feed("f/2 %", "{}");
+  const Outcome outcome =
+      Ask({"send", "fridge/f/2 %", "rest", R"({"minutes": 30})", "--expires", "10m"});
+  EXPECT_EQ(outcome.code, kDone) << outcome.errors;
+  EXPECT_EQ(outcome.output, "c-1-0: recorded\n");
+  EXPECT_EQ(Json::parse(Ask({"send", "fridge/f/2 %", "rest", "--json"}).output)["id"], "c-1-0");
+  ASSERT_EQ(orders_.size(), 2u);
+  EXPECT_EQ(orders_[0].arguments, R"({"minutes":30})");
+  EXPECT_EQ(orders_[1].arguments, "{}");
+}
+
+TEST_F(ClientTest, SendRefusesWhatIsNoCommand) {
+  Feed("f1", "{}");
+  ExpectRefusal(Ask({"send", "fridge/f1", "Rest"}), kUsage);
+  ExpectRefusal(Ask({"send", "fridge/f9", "rest"}), kNo);
+  EXPECT_EQ(Ask({"send", "fridge/f1", "rest", "[]"}).code, kUsage);
+  EXPECT_EQ(Ask({"send", "fridge", "rest"}).code, kUsage);
+  EXPECT_EQ(Ask({"send", "fridge/f1"}).code, kUsage);
+  EXPECT_TRUE(orders_.empty());
+}
+
 TEST_F(ClientTest, UnknownTwinIsNo) { ExpectRefusal(Ask({"get", "fridge/nobody"}), kNo); }
 
 TEST_F(ClientTest, GatewayThatIsNotThereIsAFailure) {

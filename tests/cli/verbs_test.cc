@@ -13,7 +13,7 @@ TEST(VerbsTest, HelpListsEveryVerb) {
   const Outcome outcome = Gemel({"--help"});
   EXPECT_EQ(outcome.code, kDone);
   for (const char* verb :
-       {"run", "check", "models", "list", "get", "alerts", "replay", "verify", "simulate"}) {
+       {"run", "check", "models", "list", "get", "alerts", "send", "replay", "verify", "simulate"}) {
     EXPECT_THAT(outcome.output, HasSubstr(std::string("\n  ") + verb + " ")) << verb;
   }
 }

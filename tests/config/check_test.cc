@@ -158,6 +158,13 @@ TEST(CheckTest, AFeedWatchWantsABoundOnSilenceAndNoLongerOneItself) {
 
 TEST(CheckTest, AnswersNeedCommands) {
   EXPECT_THAT(RefusedRoute(R"("command_ack": "a/{id}")"), HasSubstr("needs command"));
+  EXPECT_EQ(RefusedRoute(R"("command": "c/{id}", "command_retry": "30s")"),
+            "gemel.json: routes[0].command_retry: needs command_ack: without it nobody says that a "
+            "command has come");
+  const std::string answered = R"("command": "c/{id}", "command_ack": "a/{id}", )";
+  Accepted(WithRoute(answered + R"("command_retry": "30s", "command_timeout": "2d")"));
+  EXPECT_THAT(RefusedRoute(answered + R"("command_retry": "900ms")"), HasSubstr("command_retry"));
+  EXPECT_THAT(RefusedRoute(answered + R"("command_timeout": "0s")"), HasSubstr("command_timeout"));
 }
 
 TEST(CheckTest, BrokerAndItsFilesFitTogether) {
@@ -213,7 +220,7 @@ TEST(CheckTest, WhatIsWeakerThanOneMayExpectIsNoted) {
     EXPECT_THAT(Accepted(WithRoute('"' + std::string(key) + R"(": "/n")")).notes,
                 testing::IsEmpty());
   }
-  EXPECT_THAT(Accepted(WithRoute(R"("command": "c", "command_ack": "a")")).notes,
+  EXPECT_THAT(Accepted(R"({"queries": [{"name": "q", "sql": "SELECT 1", "every": "1s"}]})").notes,
               Contains(HasSubstr("has no effect")));
   EXPECT_THAT(
       Accepted(WithRoute(R"("qos": 2, "message_id": "/n")"), {{"GEMEL__MQTT__VERSION", "3.1.1"}})

@@ -56,7 +56,6 @@ TEST(LoadTest, DesignExampleLoadsAndNotesWhatHasNoEffect) {
   EXPECT_THAT(config.notes,
               ElementsAre("aggregates is accepted, but has no effect in this version",
                           "queries is accepted, but has no effect in this version",
-                          "routes[0].command_ack is accepted, but has no effect in this version",
                           "routes[0] names neither message_id nor sequence, so a message that the "
                           "broker sends twice is applied twice"));
 }
@@ -100,6 +99,7 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
       "items": "", "command": "c/{id}", "command_ack": "a/{id}", "late": "drop",
       "offline_after": "10m",
       "feed_watch": {"share": 0.25, "within": "3m", "members_min": 7},
+      "command_retry": "30s", "command_timeout": "2h",
       "fields": {"oil_temp_c": {"at": "/t", "unit": "F"}, "speed_kmh": "/s~1x",
                  "is_on": {"at": "^/on", "values": {"ON": true, "1": 1, "x": "y", "f": 0.5,
                                                     "big": 18446744073709551615}}})"));
@@ -131,6 +131,8 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
                        .command_ack = "a/{id}",
                        .late = Late::kDrop,
                        .offline_after = 10min,
+                       .command_retry = 30s,
+                       .command_timeout = 2h,
                        .feed_watch = FeedWatch{.share = 0.25, .within = 3min, .members_min = 7}};
   ASSERT_EQ(config.routes.size(), 1u);
   EXPECT_EQ(config.routes[0], expected);

@@ -42,6 +42,17 @@ TEST(PayloadSchemaTest, CommandAck) {
   EXPECT_FALSE(IsValid("command_ack", json::parse(R"({"id": "c-1a-0", "status": "done"})")));
 }
 
+TEST(PayloadSchemaTest, CommandChange) {
+  json change = json::parse(R"({"id": "c-1a-0", "status": "expired", "model": "truck",
+      "twin": "42", "name": "rest", "time_ms": 3, "decided_ms": 1, "sent": 2, "expires_ms": 2,
+      "args": {"minutes": 30}})");
+  EXPECT_TRUE(IsValid("command_change", change));
+  change["reason"] = "no road";
+  EXPECT_TRUE(IsValid("command_change", change));
+  change["status"] = "delivered";
+  EXPECT_FALSE(IsValid("command_change", change));
+}
+
 TEST(PayloadSchemaTest, Alert) {
   json alert = json::parse(R"({"id": "a-1a2b-0", "status": "active_unacked", "severity": "major",
       "model": "truck", "twin": "42", "code": "engine_overheat", "message": "hot", "time_ms": 3,

@@ -15,5 +15,6 @@ int Topic(const uint8_t* data, size_t size);  // topics, ids and templates
 int Frame(const uint8_t* data, size_t size);  // entries of a journal's frame
 int Script(const uint8_t* data, size_t size);       // sources of scripted models
 int TwinMessage(const uint8_t* data, size_t size);  // payloads of messages between twins
+int Command(const uint8_t* data, size_t size);      // devices' answers and people's commands
 
 }  // namespace gemel::fuzz

@@ -182,5 +182,13 @@ TEST(FuzzTest, TwinMessage) {
   Drive(TwinMessage, corpus);
 }
 
+TEST(FuzzTest, Command) {
+  Drive(Command,
+        {R"({"id":"c-1a2b-0","status":"successful","battery":0.7})",
+         R"({"id":"c-1-7","status":"failed","reason":"no \u00fcber \"road\""})",
+         R"({"name":"rest","args":{"minutes":30,"a":[[1,"x"],{"b":null}]},"expires":"10m"})",
+         R"({"name":"stop"})", R"({"id":"c-1-0","status":[[[[[[]]]]]]})"});
+}
+
 }  // namespace
 }  // namespace gemel::fuzz

@@ -106,7 +106,9 @@ void Fleet::Feed(std::string_view id, std::string_view payload) {
 Result<AckAnswer> Fleet::Acknowledge(EffectId alert, const twin::AckText& ack) {
   const auto owner = shards_->FindAlert(alert);
   if (!owner) return NotFound("no such alert");
-  if (ack.by == "slow") return AckAnswer{"{}", false};
+  if (ack.by == "slow")
+    return AckAnswer{R"({"id":")" + FormatEffectId('a', alert) + R"(","status":"recorded"})",
+                     false};
   if (ack.by == "late") return Invalid("somebody else has");
   const std::string payload = twin::EncodeAck({alert, ack});
   journal::Record record{.kind = journal::RecordKind::kAlertAcknowledged,
@@ -124,6 +126,14 @@ Result<AckAnswer> Fleet::Acknowledge(EffectId alert, const twin::AckText& ack) {
   return AckAnswer{"{\"twin\":\"" + owner->id + "\"}"};
 }
 
+Result<std::string> Fleet::SendCommand(const Addressee& to, const twin::Order& order) {
+  if (!shards_->Get(to.model, to.id)) return NotFound("no such twin");
+  if (order.name == "nowhere") return Invalid("no route has a command topic");
+  if (order.name == "full") return Unavailable("the journal has no room");
+  orders_.push_back(order);
+  return std::string(R"({"id":"c-1-0","status":"recorded"})");
+}
+
 Sources Fleet::sources() {
   return {.world = world_,
           .shards = *shards_,
@@ -134,7 +144,12 @@ Sources Fleet::sources() {
           .sender = &sender_,
           .version = "1.2.3",
           .acknowledge = [this](EffectId alert,
-                                const twin::AckText& ack) { return Acknowledge(alert, ack); }};
+                                const twin::AckText& ack) { return Acknowledge(alert, ack); },
+          .send_command = [this](const Addressee& to,
+                                 const twin::Order& order) { return SendCommand(to, order); },
+          .commands = [](const history::CommandQuery& query) -> Result<std::string> {
+            return "[" + query.model + "," + query.twin + "," + query.id + "," + query.status + "]";
+          }};
 }
 
 Response Fleet::Get(std::string_view target) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -40,7 +41,10 @@ class Fleet : public ::testing::Test {
   // Applies it, as the gateway does; the twin's id. Of who is called slow it is not applied yet,
   // and of who is called late it does nothing.
   Result<AckAnswer> Acknowledge(EffectId alert, const twin::AckText& ack);
+  // Tells the device of a twin that the shards have: its id is c-1-0 whatever it is.
+  Result<std::string> SendCommand(const Addressee& to, const twin::Order& order);
 
+  std::vector<twin::Order> orders_;  // that went to a twin
   ManualClock clock_{Time{std::chrono::seconds(1'000)}};
   Symbols symbols_;
   twin::World world_;

@@ -152,5 +152,12 @@ TEST_F(CompileRouteTest, CommandTopicsMustBeOneTopicForEachTwin) {
   }
 }
 
+TEST_F(CompileRouteTest, AnAnswersTopicSaysWhoAnswers) {
+  ExpectRefused({"command_ack", "\"answers\"", "no {id}"}, [](config::Route& r) {
+    r.command = "do/{id}";
+    r.command_ack = "answers";
+  });
+}
+
 }  // namespace
 }  // namespace gemel::ingest

@@ -118,7 +118,8 @@ TEST_F(TwinLineTest, ANewTwinHasEveryFieldAndNothingElse) {
             R"({"model":"typed","id":"t-1","lsn":"0","telemetry_us":null,"state":{"number":null,)"
             R"("integer":null,"truth":null,"time":null,"symbol":null,"text":null,"own_number":0,)"
             R"("own_integer":0,"own_time":null,"own_symbol":null,"own_text":null,"mode":"idle",)"
-            R"("own_truth":false},"at_us":{},"seen_us":{},"alerts":[],"timers":[],"repeats":""})");
+            R"("own_truth":false},"at_us":{},"seen_us":{},"alerts":[],"timers":[],"commands":[],)"
+            R"("repeats":""})");
 }
 
 TEST_F(TwinLineTest, NothingIsRoundedOrLeftOut) {

@@ -2,8 +2,9 @@
 
 #include "gateway/sdk/model.hpp"
 
-// A model for scenarios: answers every message with a command that carries its number, raises an
-// alert above a limit, and throws when told to.
+// A model for scenarios: answers every message with a command that carries its number (and soon
+// expires, when told so), raises an alert above a limit, or when it was told to remind and nobody
+// said in time that all is done, and throws when told to.
 namespace gemel {
 
 struct Echo {
@@ -45,7 +46,10 @@ struct Echo {
     ++state.answered;
     const auto n = message.get<int64_t>("n");
     state.sum += n;
-    context.reply("answer", {{"n", n}});
+    const std::string_view note =
+        message.has(state.note) ? state.note.value().view() : std::string_view();
+    const bool is_soon = note == "soon";
+    context.reply("answer", {{"n", n}}, std::chrono::seconds(is_soon ? 2 : 0));
     if (tells_total_) context.send("total", "t" + std::to_string(n % 7), "add", {{"n", n}});
     if (!message.has(state.value)) return;
     if (state.value.value() > limit_) {

@@ -87,8 +87,8 @@ bool GatewayProcess::Start(std::vector<std::string> environment) {
   ready_line_ = *ready;
   const size_t http = ready->find("http=127.0.0.1:");
   if (http == std::string::npos) return false;
-  const char* digits = ready->data() + http + 15;
-  std::from_chars(digits, ready->data() + ready->size(), http_port_);
+  http_port_ = 0;
+  std::from_chars(line.data() + http + kHttp.size(), line.data() + line.size(), http_port_);
   return http_port_ != 0;
 }
 

@@ -265,6 +265,7 @@ TEST_F(MigrationTest, ATableOfVersion2HasNoTimersAndGetsRoomForThem) {
         sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadWrite);
     ASSERT_TRUE(database.ok()) << database.status().message();
     ASSERT_TRUE(database->Run("ALTER TABLE meter DROP COLUMN gemel_timers").ok());
+    ASSERT_TRUE(database->Run("ALTER TABLE meter DROP COLUMN gemel_commands").ok());
     const int64_t sum = SignRows(*database, "meter", "gemel_row");
     ASSERT_TRUE(database
                     ->Run(fmt::format("UPDATE gemel_tables SET checksums = {} WHERE name = 'meter';"
@@ -281,7 +282,7 @@ TEST_F(MigrationTest, ATableOfVersion2HasNoTimersAndGetsRoomForThem) {
     ASSERT_TRUE(first.Save().ok());
     auto database = sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadOnly);
     EXPECT_EQ(*database->Integer("SELECT count(*) FROM meter WHERE gemel_timers IS NULL"), 2);
-    EXPECT_EQ(*database->Integer("PRAGMA user_version"), 3);
+    EXPECT_EQ(*database->Integer("PRAGMA user_version"), 4);
   }
 }
 

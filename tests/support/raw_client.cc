@@ -57,6 +57,15 @@ RawClient::~RawClient() {
 }
 
 Status RawClient::Connect(uint16_t port, const std::string& client_id) {
+  return Open(port, client_id, true, {});
+}
+
+Status RawClient::Resume(uint16_t port, const std::string& client_id, const OnMessage& on_message) {
+  return Open(port, client_id, false, on_message);
+}
+
+Status RawClient::Open(uint16_t port, const std::string& client_id, bool is_clean,
+                       const OnMessage& on_message) {
   GEMEL_ASSERT(socket_ < 0);
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
@@ -70,12 +79,12 @@ Status RawClient::Connect(uint16_t port, const std::string& client_id) {
   }
   std::string body;
   AppendText("MQTT", body);
-  body += {4, 2};          // protocol level, clean session
-  AppendNumber(60, body);  // keepalive, in seconds
+  body += {4, static_cast<char>(is_clean ? 2 : 0)};  // protocol level, flags
+  AppendNumber(60, body);                            // keepalive, in seconds
   AppendText(client_id, body);
   AppendHead(kConnect << 4, body.size(), out_);
   out_ += body;
-  return Await(kConnack);
+  return Await(kConnack, on_message);
 }
 
 Status RawClient::Subscribe(const std::string& filter, int qos) {
@@ -86,14 +95,14 @@ Status RawClient::Subscribe(const std::string& filter, int qos) {
   return Await(kSuback);
 }
 
-Status RawClient::Await(uint8_t packet_type) {
+Status RawClient::Await(uint8_t packet_type, const OnMessage& on_message) {
   GEMEL_TRY(Send());
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < until) {
     pollfd ready{socket_, POLLIN, 0};
     ::poll(&ready, 1, 100);
     GEMEL_TRY(Receive());
-    if ((TakePackets({}) >> packet_type & 1) != 0) return Status::Ok();
+    if ((TakePackets(on_message) >> packet_type & 1) != 0) return Status::Ok();
   }
   return Unavailable("the broker does not answer");
 }

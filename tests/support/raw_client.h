@@ -27,6 +27,9 @@ class RawClient {
 
   // A clean session on 127.0.0.1. Unavailable if the broker doesn't answer.
   Status Connect(uint16_t port, const std::string& client_id);
+  // The session of this id goes on, and outlives the connection. What the broker has kept for it
+  // may come at once.
+  Status Resume(uint16_t port, const std::string& client_id, const OnMessage& on_message);
   // Returns when the broker has granted it.
   Status Subscribe(const std::string& filter, int qos);
 
@@ -44,7 +47,9 @@ class RawClient {
   int64_t in_flight() const { return in_flight_; }
 
  private:
-  Status Await(uint8_t packet_type);
+  Status Open(uint16_t port, const std::string& client_id, bool is_clean,
+              const OnMessage& on_message);
+  Status Await(uint8_t packet_type, const OnMessage& on_message = {});
   Status Send();
   Status Receive();
   // Takes the whole packets out of what was received; their types, a bit each.

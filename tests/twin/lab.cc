@@ -8,6 +8,7 @@
 
 #include "gateway/model/state.h"
 #include "gateway/twin/acknowledgement.h"
+#include "gateway/twin/command.h"
 
 namespace gemel::twin {
 namespace {
@@ -168,6 +169,20 @@ Lsn Lab::Acknowledge(std::string_view id, EffectId alert, std::string_view by,
   const std::string payload = EncodeAck({alert, {std::string(by), std::string(comment), severity}});
   const journal::Record record{.lsn = NextLsn(),
                                .kind = journal::RecordKind::kAlertAcknowledged,
+                               .key_hash = HashKey("probe", id),
+                               .record_time = now(),
+                               .id = id,
+                               .payload = payload};
+  const std::vector<uint64_t> bytes = Encoded(record);
+  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  return record.lsn;
+}
+
+Lsn Lab::Answer(std::string_view id, EffectId command, bool is_successful,
+                std::string_view reason) {
+  const std::string payload = EncodeCommandReply({command, is_successful, std::string(reason)});
+  const journal::Record record{.lsn = NextLsn(),
+                               .kind = journal::RecordKind::kCommandReply,
                                .key_hash = HashKey("probe", id),
                                .record_time = now(),
                                .id = id,

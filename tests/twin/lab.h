@@ -87,6 +87,9 @@ class Lab {
   Lsn Acknowledge(std::string_view id, EffectId alert, std::string_view by = "anna",
                   std::string_view comment = "seen",
                   std::optional<uint32_t> severity = std::nullopt);
+  // The twin's device answers a command.
+  Lsn Answer(std::string_view id, EffectId command, bool is_successful = true,
+             std::string_view reason = {});
   // Applies what twins have sent to each other, until nobody sends any more; how many that were.
   size_t Deliver();
   // Moves time on; timers that are due by then fire, each at its time. How many records that were.
