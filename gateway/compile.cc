@@ -182,9 +182,11 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     GEMEL_TRY_LET(world.models.emplace_back().model,
                   model::Model::Create(twin::MakeFeedModel(watches), {.name = twin::kFeedModel}));
   }
-  // A broker whose access control does not know of it yet must not keep telemetry away.
-  AddSubscription({.filter = ingest::AckTopic(config.root) + "+", .qos = 1, .is_optional = true},
-                  subscriptions);
+  // A broker whose access control does not know of them yet must not keep telemetry away.
+  for (const std::string& filter :
+       {ingest::AckTopic(config.root) + "+", ingest::StatusTopic(config.root)}) {
+    AddSubscription({.filter = filter, .qos = 1, .is_optional = true}, subscriptions);
+  }
   Result<route::Router> router = route::Router::Build(templates);
   if (!router.ok()) return Invalid(fmt::format("routes: {}", router.status().message()));
   std::vector<route::Template> taken = std::move(templates);

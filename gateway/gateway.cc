@@ -92,6 +92,14 @@ Status Gateway::Start() {
   log::Info("epoch={} models={} routes={} shards={} http={}", epoch_->number(),
             compiled_->world.models.size(), compiled_->world.routes.size(), shards_->size(),
             server_->address());
+  backlog_ = std::make_unique<BrokerBacklog>(
+      config_.mqtt.backlog_wait,
+      [this] {
+        uint64_t heard = 0;
+        for (const Counter& received : intake_->stats().received) heard += received.value();
+        return heard;
+      },
+      [this] { shards_->SetTiming(true); });
   GEMEL_TRY(StartReceiver());  // last: no telemetry arrives before its twin can
   admission_ =
       std::make_unique<Admission>(Admission::Hooks{.why_held = [this] { return WhyHeld(); },
@@ -101,7 +109,6 @@ Status Gateway::Start() {
       *store_, SnapshotSources(),
       store::SnapshotOptions{.every = config_.store.snapshot_every,
                              .on_durable = [this](Lsn checkpoint) { DropSegments(checkpoint); }});
-  shards_->SetTiming(true);
   is_started_.store(true, std::memory_order_release);
   return Status::Ok();
 }
@@ -330,7 +337,7 @@ bool Gateway::AppendNote(journal::Record record) {
 
 void Gateway::MakeParts() {
   const twin::World& world = compiled_->world;
-  const std::string status_topic = config_.root + "/status";
+  const std::string status_topic = ingest::StatusTopic(config_.root);
   publisher_ = mqtt::MakePahoPublisher(
       ToConnection(config_.mqtt),
       {.topic = status_topic, .payload = kOffline, .qos = 1, .is_retained = true, .expiry = {}});
@@ -362,7 +369,8 @@ void Gateway::MakeParts() {
           .patience =
               std::min(std::chrono::milliseconds(config_.mqtt.keepalive) / 4, kIntakePatienceMax),
           .find_alert = [this](EffectId alert) { return shards_->FindAlert(alert); },
-          .command_acks = compiled_->command_acks ? &*compiled_->command_acks : nullptr});
+          .command_acks = compiled_->command_acks ? &*compiled_->command_acks : nullptr,
+          .on_status = [this](std::string_view status) { backlog_->OnStatus(status); }});
   receiver_ = mqtt::MakePahoReceiver(ToConnection(config_.mqtt));
 }
 
@@ -421,6 +429,7 @@ bool Gateway::Stop(std::chrono::milliseconds patience) {
   // Intake first, then what it fed, in the order of the data path. The session stays at the broker,
   // which keeps what comes meanwhile.
   if (receiver_) receiver_->Stop();
+  backlog_.reset();
   if (shards_) shards_->SetTiming(false);
   while (sequencer_ && sequencer_->lag() > 0) sequencer_->WaitForRoom(kDrainPoll);
   const bool is_drained = !sender_ || sender_->DrainAndStop(patience);
@@ -433,7 +442,13 @@ bool Gateway::Stop(std::chrono::milliseconds patience) {
 }
 
 void Gateway::OnReceiverState(bool is_receiving, std::string_view why) {
-  if (is_receiving_.exchange(is_receiving) != is_receiving) since_ms_ = Milliseconds(clock_.Now());
+  if (is_receiving_.load() != is_receiving) {
+    const int64_t since_ms = Milliseconds(clock_.Now());
+    // Before anybody can have said so.
+    if (is_receiving) backlog_->Begin(since_ms);
+    is_receiving_ = is_receiving;
+    since_ms_ = since_ms;
+  }
   // While nobody can be heard nobody is silent, and afterwards everybody has all the time again.
   shards_->ListensSince(is_receiving ? std::optional(sequencer_->Now()) : std::nullopt);
   if (is_receiving) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gateway/admission.h"
+#include "gateway/broker_backlog.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/parker.h"
 #include "gateway/base/status.h"
@@ -27,8 +28,8 @@
 #include "gateway/effects/webhook_sender.h"
 #include "gateway/history/alert_log.h"
 #include "gateway/history/alert_query.h"
-#include "gateway/http/api.h"
 #include "gateway/history/command_query.h"
+#include "gateway/http/api.h"
 #include "gateway/http/server.h"
 #include "gateway/ingest/intake.h"
 #include "gateway/journal/attempts.h"
@@ -110,9 +111,9 @@ class Gateway {
   Status EnrolWebhooks();
   Status OpenHistory();
   Result<std::string> AlertHistory(const history::AlertQuery& query) const;
-  void SayDropped() const;
   Result<std::string> SendCommand(const http::Addressee& to, const twin::Order& order);
   Result<std::string> Commands(const history::CommandQuery& query) const;
+  void SayDropped() const;
   store::Store::WebhookEffects WaitingForWebhooks() const;
   // What a snapshot is made of.
   store::Store::Sources SnapshotSources();
@@ -153,6 +154,7 @@ class Gateway {
   std::unique_ptr<ingest::Intake> intake_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<mqtt::Receiver> receiver_;
+  std::unique_ptr<BrokerBacklog> backlog_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<store::Snapshots> snapshots_;
 };

@@ -24,8 +24,50 @@ TEST(CompileTest, RoutesWithOneFilterAreOneSubscriptionOfTheHighestQos) {
   EXPECT_THAT(
       compiled->subscriptions,
       testing::ElementsAre(testing::FieldsAre("t/+", 2, false), testing::FieldsAre("u/+", 1, false),
-                           testing::FieldsAre("gemel/alerts/ack/+", 1, true)));
+                           testing::FieldsAre("gemel/alerts/ack/+", 1, true),
+                           testing::FieldsAre("gemel/status", 1, true)));
   EXPECT_EQ(compiled->world.routes.size(), 4u);
+}
+
+config::Config WithAnswers(const std::string& first, const std::string& second) {
+  config::Config config = WithRoutes({{"t/{id}", 0}, {"u/{id}", 1}});
+  for (config::Route& route : config.routes) route.command = "c/{id}";
+  config.routes[0].command_ack = first;
+  config.routes[1].command_ack = second;
+  return config;
+}
+
+// A broker that doesn't know of the topic yet must not keep telemetry away.
+TEST(CompileTest, AnswersToCommandsAreOptionalSubscriptionsOfTheirOwn) {
+  Symbols symbols;
+  const auto compiled = Compile(WithAnswers("a/{id}", "b/{id}/done"), ".", symbols);
+  ASSERT_TRUE(compiled.ok()) << compiled.status().message();
+  EXPECT_THAT(compiled->subscriptions,
+              testing::UnorderedElementsAre(
+                  testing::FieldsAre("t/+", 0, false), testing::FieldsAre("u/+", 1, false),
+                  testing::FieldsAre("gemel/alerts/ack/+", 1, true),
+                  testing::FieldsAre("gemel/status", 1, true), testing::FieldsAre("a/+", 1, true),
+                  testing::FieldsAre("b/+/done", 1, true)));
+  ASSERT_TRUE(compiled->command_acks);
+  route::Match match;
+  ASSERT_TRUE(compiled->command_acks->router.Find("b/7/done", match));
+  EXPECT_EQ(match.values[compiled->command_acks->ids[match.route]], "7");
+  EXPECT_TRUE(compiled->world.routes[0].is_answered);
+  EXPECT_TRUE(Compile(WithAnswers("a/{id}", "a/{id}"), ".", symbols).ok()) << "of one model";
+  EXPECT_FALSE(Compile(WithRoutes({{"t/{id}", 0}}), ".", symbols)->command_acks);
+}
+
+TEST(CompileTest, AnAnswersTopicBelongsToNothingElse) {
+  Symbols symbols;
+  const auto why = [&](const std::string& first, const std::string& second) {
+    return Compile(WithAnswers(first, second), ".", symbols).status().message();
+  };
+  for (const char* taken : {"t/{id}", "u/{id}", "gemel/{id}", "t/ack-{id}", "c/{id}"}) {
+    EXPECT_THAT(why("a/{id}", taken),
+                testing::AllOf(testing::HasSubstr("command_ack \"" + std::string(taken) + '"'),
+                               testing::HasSubstr("also matches")));
+  }
+  EXPECT_THAT(why("a/{id}", "a/x-{id}"), testing::HasSubstr("command_ack: "));
 }
 
 TEST(CompileTest, AWatchedRouteHasAFeedWhichLooksForHalfOfTheSilence) {

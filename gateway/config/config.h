@@ -52,6 +52,7 @@ struct Mqtt {
   bool verify_server = true;
   std::chrono::milliseconds reconnect_min{100};
   std::chrono::milliseconds reconnect_max{10'000};
+  std::chrono::milliseconds backlog_wait{60'000};
 
   friend bool operator==(const Mqtt&, const Mqtt&) = default;
 };

@@ -145,6 +145,7 @@ Mqtt ReadMqtt(const Section& section) {
       .verify_server = section.Flag("verify_server", base.verify_server),
       .reconnect_min = section.Duration("reconnect_min", base.reconnect_min),
       .reconnect_max = section.Duration("reconnect_max", base.reconnect_max),
+      .backlog_wait = section.Duration("backlog_wait", base.backlog_wait),
   };
 }
 
@@ -211,15 +212,15 @@ Route ReadRoute(const Section& section, const path& base_dir, uint32_t receive_m
       .fields = {},
       .command = section.Text("command"),
       .command_ack = section.Text("command_ack"),
-      .late = section.OneOf("late", kLates, base.late),
       .command_retry = {},
       .command_timeout = section.Duration("command_timeout", base.command_timeout),
+      .late = section.OneOf("late", kLates, base.late),
       .offline_after = {},
       .feed_watch = {},
   };
-  if (section.Find("offline_after") != nullptr)
   if (section.Find("command_retry") != nullptr)
     route.command_retry = section.Duration("command_retry", std::chrono::microseconds(0));
+  if (section.Find("offline_after") != nullptr)
     route.offline_after = section.Duration("offline_after", std::chrono::microseconds(0));
   if (const json* const watch = section.Find("feed_watch")) {
     const Section keys(*watch, base_dir);

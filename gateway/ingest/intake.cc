@@ -21,6 +21,8 @@
 namespace gemel::ingest {
 namespace {
 
+constexpr size_t kStatusBytesMax = 1'024;
+
 constexpr std::chrono::milliseconds kRoomPatience{10};
 
 uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
@@ -29,6 +31,8 @@ uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.
 
 std::string AckTopic(std::string_view root) { return std::string(root) + "/alerts/ack/"; }
 
+std::string StatusTopic(std::string_view root) { return std::string(root) + "/status"; }
+
 Intake::Intake(const twin::World& world, std::vector<Plan> plans, route::Router router,
                journal::Sequencer& sequencer, const effects::Backlog* backlog,
                effects::Sink& dead_letters, const Clock& clock, IntakeOptions options)
@@ -36,6 +40,7 @@ Intake::Intake(const twin::World& world, std::vector<Plan> plans, route::Router 
       plans_(std::move(plans)),
       router_(std::move(router)),
       ack_topic_(AckTopic(world.root)),
+      status_topic_(StatusTopic(world.root)),
       sequencer_(sequencer),
       backlog_(backlog),
       dead_letters_(dead_letters),
@@ -56,6 +61,15 @@ std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
   route::Match match;
   if (message.topic.size() > kTopicBytesMax || !router_.Find(message.topic, match)) {
     if (message.topic.starts_with(ack_topic_)) return AcceptAck(message);
+    if (message.topic == status_topic_) {
+      // What is longer is none of ours.
+      const bool is_ours = !message.is_retained && message.payload.size() <= kStatusBytesMax;
+      if (options_.on_status && is_ours) options_.on_status(message.payload);
+      return std::nullopt;
+    }
+    if (options_.command_acks != nullptr && message.topic.size() <= kTopicBytesMax &&
+        options_.command_acks->router.Find(message.topic, match))
+      return AcceptCommandReply(message, match);
     if (auto why = route::CheckTopic(message.topic)) return Refused{Refusal::kTopicInvalid, *why};
     return Refused{Refusal::kUnroutable, "no route maps the topic " + Quote(message.topic)};
   }
@@ -98,20 +112,6 @@ std::optional<Refused> Intake::AcceptAck(const mqtt::Inbound& message) {
   return Append();
 }
 
-void Intake::RefuseOnce(const journal::RecordView& record) {
-  crashers_.push_back(
-      {record.route(), record.item(), record.key_hash(), HashText(record.payload())});
-}
-
-void Intake::RefuseCrashers(const mqtt::Inbound& message) {
-  std::erase_if(records_, [&](const journal::Record& record) {
-    const auto found = std::ranges::find(
-        crashers_, Crasher{record.route, record.item, record.key_hash, HashText(record.payload)});
-    if (found == crashers_.end()) return false;
-    crashers_.erase(found);
-    stats_.refused[static_cast<size_t>(Refusal::kModelCrashed)].Add();
-    SendDeadLetter(message, {Refusal::kModelCrashed,
-                             fmt::format("item {}: it came again, and the process ended twice "
 std::optional<Refused> Intake::AcceptCommandReply(const mqtt::Inbound& message,
                                                   const route::Match& match) {
   const CommandAcks& acks = *options_.command_acks;
@@ -137,6 +137,20 @@ std::optional<Refused> Intake::AcceptCommandReply(const mqtt::Inbound& message,
   return Append();
 }
 
+void Intake::RefuseOnce(const journal::RecordView& record) {
+  crashers_.push_back(
+      {record.route(), record.item(), record.key_hash(), HashText(record.payload())});
+}
+
+void Intake::RefuseCrashers(const mqtt::Inbound& message) {
+  std::erase_if(records_, [&](const journal::Record& record) {
+    const auto found = std::ranges::find(
+        crashers_, Crasher{record.route, record.item, record.key_hash, HashText(record.payload)});
+    if (found == crashers_.end()) return false;
+    crashers_.erase(found);
+    stats_.refused[static_cast<size_t>(Refusal::kModelCrashed)].Add();
+    SendDeadLetter(message, {Refusal::kModelCrashed,
+                             fmt::format("item {}: it came again, and the process ended twice "
                                          "while it was applied",
                                          record.item)});
     return true;

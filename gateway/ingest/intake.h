@@ -58,6 +58,10 @@ struct IntakeOptions {
   std::chrono::milliseconds patience = std::chrono::milliseconds::max();
   // Whose an alert is that may be acknowledged; must not wait. Empty: acknowledgements are refused.
   std::function<std::optional<twin::AlertOwner>(EffectId)> find_alert = {};
+  const CommandAcks* command_acks = nullptr;  // outlives the intake; nullptr: nobody answers
+  // Hears what the gateway has said of itself, once the broker brings it; must not wait. May be
+  // empty.
+  std::function<void(std::string_view status)> on_status = {};
 };
 
 struct IntakeStats {
@@ -68,6 +72,8 @@ struct IntakeStats {
 
 // Where acknowledgements come in, up to the alert's id.
 std::string AckTopic(std::string_view root);
+// Where the gateway says how it is.
+std::string StatusTopic(std::string_view root);
 
 // Turns each message into records: match, split, stamp, append. Runs inside the receiver's
 // callback, whose return lets the broker forget the message, so everything that is not refused is
@@ -98,14 +104,14 @@ class Intake {
   std::optional<Refused> Accept(const mqtt::Inbound& message);
   // Of a topic below ack_topic_.
   std::optional<Refused> AcceptAck(const mqtt::Inbound& message);
+  std::optional<Refused> AcceptCommandReply(const mqtt::Inbound& message,
+                                            const route::Match& match);
   // Fills records_ from the topic and the payload.
   std::optional<Refused> MakeRecords(const mqtt::Inbound& message, const route::Match& match);
   std::optional<Refused> ReadCaptures(const mqtt::Inbound& message, const route::Match& match,
                                       journal::Record& record);
   std::optional<Refused> AddFieldOfTopic(std::string_view name, std::string_view payload,
                                          uint16_t model);
-  std::optional<Refused> AcceptCommandReply(const mqtt::Inbound& message,
-                                            const route::Match& match);
   std::optional<Refused> AddReadings(const Plan& plan, std::string_view payload,
                                      const journal::Record& base);
   std::optional<Refused> AddReading(const codec::Reading& reading, const journal::Record& base);
@@ -124,6 +130,7 @@ class Intake {
   const std::vector<Plan> plans_;
   const route::Router router_;
   const std::string ack_topic_;  // up to the alert's id
+  const std::string status_topic_;
   journal::Sequencer& sequencer_;
   const effects::Backlog* const backlog_;
   effects::Sink& dead_letters_;

@@ -73,7 +73,8 @@ TEST(LoadTest, EveryKeyOfMqttIsRead) {
       "uri": "mqtts://broker:8884", "client_id": "g2", "version": "3.1.1", "keepalive": "2m",
       "session_expiry": "1h", "receive_maximum": 20, "username": "u", "password": "p",
       "ca_file": "ca.pem", "certificate_file": "/tls/me.pem", "key_file": "../me.key",
-      "verify_server": false, "reconnect_min": "5ms", "reconnect_max": "1s"}})");
+      "verify_server": false, "reconnect_min": "5ms", "reconnect_max": "1s",
+      "backlog_wait": "7s"}})");
   const Mqtt expected{.uri = "mqtts://broker:8884",
                       .client_id = "g2",
                       .version = MqttVersion::k311,
@@ -88,7 +89,8 @@ TEST(LoadTest, EveryKeyOfMqttIsRead) {
                       .key_file = "/etc/me.key",
                       .verify_server = false,
                       .reconnect_min = 5ms,
-                      .reconnect_max = 1s};
+                      .reconnect_max = 1s,
+                      .backlog_wait = 7s};
   EXPECT_EQ(config.mqtt, expected);
 }
 
@@ -97,9 +99,9 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
       "name": "readings", "qos": 2, "payload": "cbor", "id": "^/device/serial", "trusted_source": true,
       "time": "/ts", "time_format": "us", "message_id": "^/id", "repeat_window": 500,
       "items": "", "command": "c/{id}", "command_ack": "a/{id}", "late": "drop",
+      "command_retry": "30s", "command_timeout": "2h",
       "offline_after": "10m",
       "feed_watch": {"share": 0.25, "within": "3m", "members_min": 7},
-      "command_retry": "30s", "command_timeout": "2h",
       "fields": {"oil_temp_c": {"at": "/t", "unit": "F"}, "speed_kmh": "/s~1x",
                  "is_on": {"at": "^/on", "values": {"ON": true, "1": 1, "x": "y", "f": 0.5,
                                                     "big": 18446744073709551615}}})"));
@@ -129,10 +131,10 @@ TEST(LoadTest, EveryKeyOfARouteIsRead) {
                                   {.name = "speed_kmh", .at = "/s~1x", .unit = {}, .values = {}}},
                        .command = "c/{id}",
                        .command_ack = "a/{id}",
-                       .late = Late::kDrop,
-                       .offline_after = 10min,
                        .command_retry = 30s,
                        .command_timeout = 2h,
+                       .late = Late::kDrop,
+                       .offline_after = 10min,
                        .feed_watch = FeedWatch{.share = 0.25, .within = 3min, .members_min = 7}};
   ASSERT_EQ(config.routes.size(), 1u);
   EXPECT_EQ(config.routes[0], expected);

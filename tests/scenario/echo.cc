@@ -49,6 +49,8 @@ struct Echo {
     const std::string_view note =
         message.has(state.note) ? state.note.value().view() : std::string_view();
     const bool is_soon = note == "soon";
+    if (note == "remind") context.set_timer("remind", std::chrono::seconds(1));
+    if (note == "done") context.cancel_timer("remind");
     context.reply("answer", {{"n", n}}, std::chrono::seconds(is_soon ? 2 : 0));
     if (tells_total_) context.send("total", "t" + std::to_string(n % 7), "add", {{"n", n}});
     if (!message.has(state.value)) return;
@@ -58,6 +60,10 @@ struct Echo {
     } else {
       context.clear("too_high");
     }
+  }
+
+  void on_timer(State&, std::string_view, Context& context) const {
+    context.raise(Severity::kMinor, "not_done", "Nobody has said that it is done.");
   }
 
  private:

@@ -33,6 +33,9 @@ bool Await(const Condition& is_so, std::chrono::milliseconds patience = kPatienc
   return false;
 }
 
+// It replays what the journal holds, and the broker answers behind all that it has kept.
+constexpr std::chrono::seconds kStartPatience{120};
+
 }  // namespace
 
 HttpAnswer HttpGet(uint16_t port, const std::string& path) {
@@ -78,18 +81,35 @@ GatewayProcess::GatewayProcess(const support::Broker& broker, nlohmann::json con
   std::ofstream(folder_ / "gemel.json") << configuration.dump(2);
 }
 
-bool GatewayProcess::Start(std::vector<std::string> environment) {
+void GatewayProcess::Launch(std::vector<std::string> environment) {
   process_ = std::make_unique<support::Process>(
       std::vector<std::string>{GemelProgram(), "run", (folder_ / "gemel.json").string()},
       support::Process::Options{.environment = std::move(environment)});
-  const auto ready = process_->ReadLineWith("ready ");
-  if (!ready) return false;
-  ready_line_ = *ready;
-  const size_t http = ready->find("http=127.0.0.1:");
+}
+
+bool GatewayProcess::TakePort(std::string_view line) {
+  constexpr std::string_view kHttp = " http=127.0.0.1:";
+  const size_t http = line.find(kHttp);
   if (http == std::string::npos) return false;
   http_port_ = 0;
   std::from_chars(line.data() + http + kHttp.size(), line.data() + line.size(), http_port_);
   return http_port_ != 0;
+}
+
+bool GatewayProcess::Start(std::vector<std::string> environment) {
+  Launch(std::move(environment));
+  const auto ready = process_->ReadLineWith("ready ", kStartPatience);
+  if (!ready) return false;
+  ready_line_ = *ready;
+  return TakePort(*ready);
+}
+
+bool GatewayProcess::StartAlone() {
+  Launch({});
+  return Await([&] {
+    const std::string errors = process_->errors();
+    return errors.ends_with('\n') && TakePort(errors);
+  });
 }
 
 std::optional<int> GatewayProcess::Stop() {

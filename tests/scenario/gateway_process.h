@@ -39,6 +39,8 @@ class GatewayProcess {
   // Returns when it is ready; false, with errors(), if it ended before. `environment` is beside
   // what the test has.
   bool Start(std::vector<std::string> environment = {});
+  // Returns when HTTP answers and the twins are there, whatever the broker does.
+  bool StartAlone();
   // SIGTERM; its exit code, or nothing if it does not end.
   std::optional<int> Stop();
   void Kill();
@@ -64,6 +66,10 @@ class GatewayProcess {
   pid_t pid() const { return process_->pid(); }
 
  private:
+  void Launch(std::vector<std::string> environment);
+  // Reads the port of HTTP out of a line that names it.
+  bool TakePort(std::string_view line);
+
   support::TempDir folder_;
   std::unique_ptr<support::Process> process_;
   std::string ready_line_;
