@@ -37,6 +37,9 @@ json SetConfiguration(const std::string& set) {
   return configuration;
 }
 
+// A file of 38,882 messages, through a broker, under any sanitizer.
+constexpr std::chrono::minutes kReplayPatience{5};
+
 // Runs `gemel replay`; what it says at the end, as {"sent": 24490, ...}.
 json Replay(const Broker& broker, const std::filesystem::path& file, const std::string& set,
             const std::vector<std::string>& options) {
@@ -50,7 +53,7 @@ json Replay(const Broker& broker, const std::filesystem::path& file, const std::
                                         "--json"};
   arguments.insert(arguments.end(), options.begin(), options.end());
   Process replay(arguments);
-  const auto line = replay.ReadLineWith("{");
+  const auto line = replay.ReadLineWith("{", kReplayPatience);
   EXPECT_EQ(replay.Wait(), 0) << replay.errors();
   return line ? json::parse(*line) : json::object();
 }

@@ -17,7 +17,8 @@
 namespace gemel::scenario {
 namespace {
 
-using support::kPatience;
+// Under a sanitizer, beside other tests, and behind all that a broker has kept.
+constexpr std::chrono::seconds kPatience{120};
 using Steady = std::chrono::steady_clock;
 
 // Asks again until it is so; the state lives in another process, which sends no notice.
@@ -32,9 +33,6 @@ bool Await(const Condition& is_so, std::chrono::milliseconds patience = kPatienc
   }
   return false;
 }
-
-// It replays what the journal holds, and the broker answers behind all that it has kept.
-constexpr std::chrono::seconds kStartPatience{120};
 
 }  // namespace
 
@@ -98,7 +96,7 @@ bool GatewayProcess::TakePort(std::string_view line) {
 
 bool GatewayProcess::Start(std::vector<std::string> environment) {
   Launch(std::move(environment));
-  const auto ready = process_->ReadLineWith("ready ", kStartPatience);
+  const auto ready = process_->ReadLineWith("ready ", kPatience);
   if (!ready) return false;
   ready_line_ = *ready;
   return TakePort(*ready);

@@ -60,18 +60,6 @@ Totals TotalsOf(const GatewayProcess& gateway) {
   return totals;
 }
 
-// Waits for an answer to each number, as long as some come: a gateway that was killed so often has
-// many to send.
-void AwaitAnswers(Tail& commands, int64_t published, Answers& answers) {
-  for (int64_t before = -1; answers.numbers() > before && answers.numbers() < published;) {
-    before = answers.numbers();
-    commands.WaitFor([&](const auto& seen) {
-      answers.Take(seen);
-      return answers.numbers() == published;
-    });
-  }
-}
-
 nlohmann::json ConfigurationOf(const Treatment& treatment) {
   nlohmann::json configuration = EchoConfiguration();
   configuration["routes"][0]["qos"] = treatment.qos;
@@ -125,7 +113,7 @@ class KillTest : public ::testing::Test {
     }
     ASSERT_TRUE(gateway.Start()) << gateway.errors();
     const int64_t published = load.End();
-    AwaitAnswers(commands, published, answers);
+    answers.AwaitAll(commands, published);
     const Comparison twins = CompareTwins(gateway, published);
     EXPECT_EQ(twins.lost, 0);
     EXPECT_EQ(answers.numbers(), published) << "numbers without an answer";

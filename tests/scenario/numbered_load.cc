@@ -92,6 +92,16 @@ void Answers::Take(const std::vector<support::Seen>& seen) {
   }
 }
 
+void Answers::AwaitAll(support::Tail& commands, int64_t wanted) {
+  for (int64_t before = -1; numbers() > before && numbers() < wanted;) {
+    before = numbers();
+    commands.WaitFor([&](const auto& seen) {
+      Take(seen);
+      return numbers() == wanted;
+    });
+  }
+}
+
 int64_t Answers::doubled() const {
   return std::ranges::count_if(ids_, [](const auto& entry) { return entry.second > 1; });
 }

@@ -65,6 +65,9 @@ class NumberedLoad {
 class Answers {
  public:
   void Take(const std::vector<support::Seen>& seen);
+  // Waits for an answer to each of so many numbers, as long as some come: a gateway that was killed
+  // often has many to send.
+  void AwaitAll(support::Tail& commands, int64_t wanted);
 
   int64_t numbers() const { return static_cast<int64_t>(ids_.size()); }
   // Numbers that were answered under more than one id.

@@ -31,12 +31,15 @@ struct Outcome {
   }
 };
 
+// A verb may work for long before it says something.
+inline constexpr std::chrono::minutes kVerbPatience{5};
+
 inline Outcome Gemel(std::vector<std::string> arguments,
                      std::vector<std::string> environment = {}) {
   arguments.insert(arguments.begin(), GemelProgram());
   support::Process process(std::move(arguments), {.environment = std::move(environment)});
   Outcome outcome;
-  while (const auto line = process.ReadLine()) outcome.output += *line + '\n';
+  while (const auto line = process.ReadLine(kVerbPatience)) outcome.output += *line + '\n';
   outcome.code = process.Wait().value_or(-1);
   outcome.errors = process.errors();
   return outcome;

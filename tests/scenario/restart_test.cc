@@ -87,11 +87,8 @@ TEST(RestartTest, StoppedInMidStreamEveryNumberIsAnsweredAndNoIdMeansTwoThings) 
   }
   sender.Join();
   Answers answers;
-  ASSERT_TRUE(commands.WaitFor([&](const auto& seen) {
-    answers.Take(seen);
-    return answers.numbers() == kCount;
-  })) << commands.seen().size()
-      << " commands";
+  answers.AwaitAll(commands, kCount);
+  ASSERT_EQ(answers.numbers(), kCount) << commands.seen().size() << " commands";
   EXPECT_EQ(answers.changed(), 0);
   for (const support::Seen& seen : commands.seen())
     EXPECT_TRUE(seen.topic.starts_with("scenario/wa/d")) << seen.topic;
@@ -166,10 +163,7 @@ TEST(RestartTest, WhatAFrozenBrokerHasNotAcknowledgedAtAStopIsSentByTheNextStart
   ASSERT_TRUE(gateway.Start()) << gateway.errors();
   const int64_t published = load.End();
   Answers answers;
-  commands.WaitFor([&](const auto& seen) {
-    answers.Take(seen);
-    return answers.numbers() == published;
-  });
+  answers.AwaitAll(commands, published);
   EXPECT_EQ(answers.numbers(), published);
   EXPECT_EQ(answers.doubled(), 0);
   EXPECT_EQ(answers.changed(), 0);
