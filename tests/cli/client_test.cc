@@ -104,9 +104,9 @@ TEST_F(ClientTest, SendSaysUnderWhichId) {
   EXPECT_EQ(outcome.code, kDone) << outcome.errors;
   EXPECT_EQ(outcome.output, "c-1-0: recorded\n");
   EXPECT_EQ(Json::parse(Ask({"send", "fridge/f/2 %", "rest", "--json"}).output)["id"], "c-1-0");
-  ASSERT_EQ(orders_.size(), 2u);
-  EXPECT_EQ(orders_[0].arguments, R"({"minutes":30})");
-  EXPECT_EQ(orders_[1].arguments, "{}");
+  ASSERT_EQ(orders().size(), 2u);
+  EXPECT_EQ(orders()[0].arguments, R"({"minutes":30})");
+  EXPECT_EQ(orders()[1].arguments, "{}");
 }
 
 TEST_F(ClientTest, SendRefusesWhatIsNoCommand) {
@@ -116,7 +116,7 @@ TEST_F(ClientTest, SendRefusesWhatIsNoCommand) {
   EXPECT_EQ(Ask({"send", "fridge/f1", "rest", "[]"}).code, kUsage);
   EXPECT_EQ(Ask({"send", "fridge", "rest"}).code, kUsage);
   EXPECT_EQ(Ask({"send", "fridge/f1"}).code, kUsage);
-  EXPECT_TRUE(orders_.empty());
+  EXPECT_TRUE(orders().empty());
 }
 
 TEST_F(ClientTest, UnknownTwinIsNo) { ExpectRefusal(Ask({"get", "fridge/nobody"}), kNo); }

@@ -25,10 +25,10 @@ TEST_F(CommandsTest, ACommandGoesToItsTwin) {
   const Response response = Send(R"({"name": "rest", "args": {"minutes": 30}, "expires": "10m"})");
   EXPECT_EQ(response.status, 202) << response.body;
   EXPECT_EQ(Json::parse(response.body)["id"], "c-1-0");
-  ASSERT_EQ(orders_.size(), 1u);
-  EXPECT_EQ(orders_[0].name, "rest");
-  EXPECT_EQ(Json::parse(orders_[0].arguments), Json({{"minutes", 30}}));
-  EXPECT_EQ(orders_[0].lifetime, std::chrono::minutes(10));
+  ASSERT_EQ(orders().size(), 1u);
+  EXPECT_EQ(orders()[0].name, "rest");
+  EXPECT_EQ(Json::parse(orders()[0].arguments), Json({{"minutes", 30}}));
+  EXPECT_EQ(orders()[0].lifetime, std::chrono::minutes(10));
 }
 
 TEST_F(CommandsTest, ABadCommandSaysWhatIsWrong) {
@@ -49,7 +49,7 @@ TEST_F(CommandsTest, ABadCommandSaysWhatIsWrong) {
   EXPECT_EQ(Send(R"({"name": "rest"})", "fridge/f9").status, 404);
   EXPECT_EQ(Send(R"({"name": "nowhere"})").status, 409);
   EXPECT_EQ(Send(R"({"name": "full"})").status, 503);
-  EXPECT_TRUE(orders_.empty());
+  EXPECT_TRUE(orders().empty());
 }
 
 TEST_F(CommandsTest, AListIsFiltered) {

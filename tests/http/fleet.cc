@@ -130,8 +130,14 @@ Result<std::string> Fleet::SendCommand(const Addressee& to, const twin::Order& o
   if (!shards_->Get(to.model, to.id)) return NotFound("no such twin");
   if (order.name == "nowhere") return Invalid("no route has a command topic");
   if (order.name == "full") return Unavailable("the journal has no room");
+  const std::lock_guard lock(orders_mutex_);
   orders_.push_back(order);
   return std::string(R"({"id":"c-1-0","status":"recorded"})");
+}
+
+std::vector<twin::Order> Fleet::orders() const {
+  const std::lock_guard lock(orders_mutex_);
+  return orders_;
 }
 
 Sources Fleet::sources() {

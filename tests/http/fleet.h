@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +45,9 @@ class Fleet : public ::testing::Test {
   // Tells the device of a twin that the shards have: its id is c-1-0 whatever it is.
   Result<std::string> SendCommand(const Addressee& to, const twin::Order& order);
 
-  std::vector<twin::Order> orders_;  // that went to a twin
+  // Commands that went to a twin.
+  std::vector<twin::Order> orders() const;
+
   ManualClock clock_{Time{std::chrono::seconds(1'000)}};
   Symbols symbols_;
   twin::World world_;
@@ -55,6 +58,10 @@ class Fleet : public ::testing::Test {
   IntakeCounts intake_;
   std::unique_ptr<twin::ShardSet> shards_;
   std::unique_ptr<journal::Sequencer> sequencer_;
+
+ private:
+  mutable std::mutex orders_mutex_;  // a server answers on threads of its own
+  std::vector<twin::Order> orders_;
 };
 
 }  // namespace gemel::http
