@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "gateway/admission.h"
-#include "gateway/broker_backlog.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/parker.h"
 #include "gateway/base/status.h"
 #include "gateway/base/symbols.h"
+#include "gateway/broker_backlog.h"
 #include "gateway/compile.h"
 #include "gateway/config/config.h"
 #include "gateway/effects/fanout.h"

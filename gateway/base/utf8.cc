@@ -27,4 +27,11 @@ bool IsUtf8(std::string_view text) noexcept {
   return true;
 }
 
+std::string_view CutUtf8(std::string_view text, size_t bytes_max) noexcept {
+  if (text.size() <= bytes_max) return text;
+  size_t size = bytes_max;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  return text.substr(0, size);
+}
+
 }  // namespace gemel

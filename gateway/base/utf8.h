@@ -15,5 +15,7 @@ struct Utf8Character {
 // The first character of a text. REQUIRES: the text is not empty.
 Utf8Character NextCharacter(std::string_view text) noexcept;
 bool IsUtf8(std::string_view text) noexcept;
+// At most so many bytes of a text, never cut inside a character.
+std::string_view CutUtf8(std::string_view text, size_t bytes_max) noexcept;
 
 }  // namespace gemel

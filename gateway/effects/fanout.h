@@ -20,8 +20,8 @@ struct WebhookFilter {
 // Decides which sinks an effect has: hands each on for the broker, and what says something of an
 // alert once more for the history, if one is kept, and for each webhook that wants it; what becomes
 // of a command is for the history only. An alert that has had a severity which a webhook wants is
-// told to its end, so that the webhook also learns that it is milder now, or over. A function of the effect alone, in front of the gate, so that a
-// replay decides the same. Any thread.
+// told to its end, so that the webhook also learns that it is milder now, or over. A function of
+// the effect alone, in front of the gate, so that a replay decides the same. Any thread.
 class Fanout final : public Sink {
  public:
   enum class History : uint8_t { kNone, kKept };

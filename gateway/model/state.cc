@@ -9,6 +9,7 @@
 
 #include "gateway/base/assert.h"
 #include "gateway/base/json_text.h"
+#include "gateway/base/utf8.h"
 #include "gateway/sdk/arguments.hpp"
 
 namespace gemel::model {
@@ -29,10 +30,7 @@ T Load(const std::byte* at) {
 }
 
 void StoreText(std::byte* at, size_t capacity, std::string_view text) {
-  size_t size = std::min(text.size(), capacity);
-  // Never cut inside a character.
-  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
-    --size;
+  const size_t size = CutUtf8(text, capacity).size();
   std::memset(at, 0, sizeof(uint16_t) + capacity);
   Store(at, static_cast<uint16_t>(size));
   if (size > 0) std::memcpy(at + sizeof(uint16_t), text.data(), size);

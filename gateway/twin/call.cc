@@ -7,6 +7,7 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/log.h"
 #include "gateway/base/quote.h"
+#include "gateway/base/utf8.h"
 #include "gateway/model/state.h"
 #include "gateway/route/id.h"
 #include "gateway/sdk/arguments.hpp"
@@ -32,14 +33,6 @@ std::string NotACode(std::string_view name) {
 
 constexpr const char* kReserved =
     "offline: this alert's code is the gateway's, which raises it where a route has offline_after";
-
-// At most kAlertMessageBytesMax bytes of what a model says, never cut inside a character.
-std::string_view Cut(std::string_view text) {
-  if (text.size() <= kAlertMessageBytesMax) return text;
-  size_t size = kAlertMessageBytesMax;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  return text.substr(0, size);
-}
 
 }  // namespace
 
@@ -135,7 +128,7 @@ int Call::Raise(gemel_context* context, uint32_t severity, gemel_text code, geme
   Intent* intent = call.AddIntent(Intent::Kind::kRaise, ToView(code));
   if (intent == nullptr) return 1;
   intent->severity = severity;
-  intent->message = Cut(ToView(message));
+  intent->message = CutUtf8(ToView(message), kAlertMessageBytesMax);
   model::AppendJsonObject(properties, count, call.symbols_, intent->arguments);
   if (intent->arguments.size() > kCommandBytesMax) {
     return call.Refuse(fmt::format("raise: more than {} bytes of properties", kCommandBytesMax));
@@ -316,7 +309,7 @@ void Call::Log(gemel_context* context, uint32_t level, gemel_text line) {
 }
 
 void Call::Fail(gemel_context* context, gemel_text why) {
-  From(context).Refuse(std::string(Cut(ToView(why))));
+  From(context).Refuse(std::string(CutUtf8(ToView(why), kAlertMessageBytesMax)));
 }
 
 }  // namespace gemel::twin

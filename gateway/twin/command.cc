@@ -11,6 +11,7 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/quantity.h"
 #include "gateway/base/quote.h"
+#include "gateway/base/utf8.h"
 #include "gateway/twin/call.h"
 
 namespace gemel::twin {
@@ -23,13 +24,6 @@ static_assert(std::size(kStatusNames) == kCommandStatuses);
 
 int64_t Milliseconds(Time time) {
   return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
-// Never inside a character.
-void Cut(std::string& text, size_t most) {
-  if (text.size() <= most) return;
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
-  text.resize(most);
 }
 
 // The value of a text; discarded if it is none, or nested so deeply that whoever copies or writes
@@ -82,8 +76,7 @@ Result<CommandReply> ReadCommandReply(std::string_view text) {
   CommandReply reply{.command = *command, .is_successful = *status == "successful", .reason = {}};
   if (const auto reason = object.find("reason"); reason != object.end()) {
     if (!reason->is_string()) return Invalid("reason: no text");
-    reply.reason = reason->get<std::string>();
-    Cut(reply.reason, kCommandReasonBytesMax);
+    reply.reason = CutUtf8(reason->get_ref<const std::string&>(), kCommandReasonBytesMax);
   }
   return reply;
 }

@@ -74,13 +74,14 @@ void Engine::ApplyCommandReply(const journal::RecordView& record) {
   const auto reply = ReadCommandReply(record.payload());
   Side* const side = twin == nullptr ? nullptr : twin->side();
   // It may be over, or of another twin, or be answered for the second time.
-  if (!reply.ok() || side == nullptr || side->FindCommand(reply->command) == nullptr) {
+  Command* const found =
+      reply.ok() && side != nullptr ? side->FindCommand(reply->command) : nullptr;
+  if (found == nullptr) {
     stats.command_replies_stale.Add();
     return;
   }
-  const auto found = std::ranges::find(side->commands, reply->command, &Command::id);
   const Command command = std::move(*found);
-  side->commands.erase(found);
+  side->commands.erase(side->commands.begin() + (found - side->commands.data()));
   twin->applied_lsn = record.lsn();
   tables_[record.model()]->MarkDirty(*twin);
   EndCommand(record, *twin, command,

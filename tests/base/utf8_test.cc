@@ -32,5 +32,14 @@ TEST(Utf8Test, DecodesCharactersOfEveryLength) {
   EXPECT_EQ(NextCharacter("🚚x").size, 4);
 }
 
+TEST(Utf8Test, CutsBetweenCharactersOnly) {
+  EXPECT_EQ(CutUtf8("abc", 3), "abc");
+  EXPECT_EQ(CutUtf8("abc", 2), "ab");
+  EXPECT_EQ(CutUtf8("a€b", 3), "a");
+  EXPECT_EQ(CutUtf8("a€b", 4), "a€");
+  EXPECT_EQ(CutUtf8("€", 1), "");
+  EXPECT_EQ(CutUtf8("\x80\x80", 1), "") << "not UTF-8 in the first place";
+}
+
 }  // namespace
 }  // namespace gemel

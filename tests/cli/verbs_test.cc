@@ -12,8 +12,8 @@ using ::testing::HasSubstr;
 TEST(VerbsTest, HelpListsEveryVerb) {
   const Outcome outcome = Gemel({"--help"});
   EXPECT_EQ(outcome.code, kDone);
-  for (const char* verb :
-       {"run", "check", "models", "list", "get", "alerts", "send", "replay", "verify", "simulate"}) {
+  for (const char* verb : {"run", "check", "models", "list", "get", "alerts", "send", "replay",
+                           "verify", "simulate"}) {
     EXPECT_THAT(outcome.output, HasSubstr(std::string("\n  ") + verb + " ")) << verb;
   }
 }

@@ -81,6 +81,16 @@ std::vector<uint64_t> Encoded(const journal::Record& record) {
   return bytes;
 }
 
+namespace {
+
+Lsn Applied(Engine& engine, const journal::Record& record) {
+  const std::vector<uint64_t> bytes = Encoded(record);
+  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
+  return record.lsn;
+}
+
+}  // namespace
+
 Lsn Lab::NextLsn() {
   ++records;
   return MakeLsn(1, static_cast<uint64_t>(records + fired));
@@ -117,9 +127,7 @@ Lsn Lab::ApplyDue(const journal::OwnedRecord& due, journal::RecordKind kind) {
   record.kind = kind;
   record.lsn = MakeLsn(1, static_cast<uint64_t>(records + fired));
   record.record_time = now();
-  const std::vector<uint64_t> bytes = Encoded(record);
-  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
-  return record.lsn;
+  return Applied(engine, record);
 }
 
 std::map<std::string, double> Lab::Timers(std::string_view id) {
@@ -148,9 +156,7 @@ Lsn Lab::Say(const Said& said) {
                          .symbols = {&region, 1},
                          .captures = {&line, 1}};
   if (said.at) record.event_time = kStart + std::chrono::seconds(*said.at);
-  const std::vector<uint64_t> bytes = Encoded(record);
-  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
-  return record.lsn;
+  return Applied(engine, record);
 }
 
 Lsn Lab::Delete(std::string_view id) {
@@ -159,9 +165,7 @@ Lsn Lab::Delete(std::string_view id) {
                                .key_hash = HashKey("probe", id),
                                .record_time = now(),
                                .id = id};
-  const std::vector<uint64_t> bytes = Encoded(record);
-  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
-  return record.lsn;
+  return Applied(engine, record);
 }
 
 Lsn Lab::Acknowledge(std::string_view id, EffectId alert, std::string_view by,
@@ -173,9 +177,7 @@ Lsn Lab::Acknowledge(std::string_view id, EffectId alert, std::string_view by,
                                .record_time = now(),
                                .id = id,
                                .payload = payload};
-  const std::vector<uint64_t> bytes = Encoded(record);
-  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
-  return record.lsn;
+  return Applied(engine, record);
 }
 
 Lsn Lab::Answer(std::string_view id, EffectId command, bool is_successful,
@@ -187,9 +189,7 @@ Lsn Lab::Answer(std::string_view id, EffectId command, bool is_successful,
                                .record_time = now(),
                                .id = id,
                                .payload = payload};
-  const std::vector<uint64_t> bytes = Encoded(record);
-  engine.Apply(journal::RecordView(std::as_bytes(std::span(bytes))));
-  return record.lsn;
+  return Applied(engine, record);
 }
 
 Twin* Lab::Find(std::string_view id) { return engine.table(0).Find(HashKey("probe", id), id); }
