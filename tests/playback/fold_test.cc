@@ -20,7 +20,11 @@ using store::Line;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+#if defined(__SANITIZE_THREAD__)
+constexpr uint32_t kShardCounts[] = {1, 3};
+#else
 constexpr uint32_t kShardCounts[] = {1, 2, 3, 7};
+#endif
 
 // What a fold came to.
 struct Folded {

@@ -11,6 +11,7 @@
 #include "gateway/base/limits.h"
 #include "gateway/playback/why.h"
 #include "tests/playback/life.h"
+#include "tests/support/effort.h"
 #include "tests/support/temp_dir.h"
 
 // Twins that were exported, put into another gateway.
@@ -70,7 +71,7 @@ TEST_F(PutTest, AllThatATwinIsComesAlongAndAReplayHasItToo) {
   std::mt19937_64 random(seed);
   Life from(Folder("from"));
   ASSERT_TRUE(from.Start().ok());
-  from.site.AppendAll(RandomLines(random, 800));
+  from.site.AppendAll(RandomLines(random, support::Rounds(800, 200)));
   const std::vector<std::string> lines = from.Lines();
   ASSERT_FALSE(lines.empty());
 

@@ -9,6 +9,7 @@
 
 #include "tests/scenario/gateway_process.h"
 #include "tests/support/data_dir.h"
+#include "tests/support/effort.h"
 
 namespace gemel::scenario {
 namespace {
@@ -169,7 +170,7 @@ TEST_P(Trucks, ShuffledWithinTwoMinutesTheFinalStateIsTheSame) {
   EXPECT_GT(gateway_->Metric("gemel_messages_late_total{model=\"truck\"}"), 1'000);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, Trucks, ::testing::Range(1, 6));
+INSTANTIATE_TEST_SUITE_P(Seeds, Trucks, ::testing::Range(1, support::Rounds(6, 2)));
 
 }  // namespace
 }  // namespace gemel::scenario

@@ -12,6 +12,7 @@
 
 #include "tests/scenario/gateway_process.h"
 #include "tests/scenario/numbered_load.h"
+#include "tests/support/effort.h"
 #include "tests/support/tail.h"
 
 namespace gemel::scenario {
@@ -143,10 +144,10 @@ class KillTest : public ::testing::Test {
   }
 };
 
-TEST_F(KillTest, AtRandomMoments) { Treat({.kills = FromEnvironment("GEMEL_KILLS", 15)}); }
+TEST_F(KillTest, AtRandomMoments) { Treat({.kills = FromEnvironment("GEMEL_KILLS", support::Rounds(15, 6))}); }
 
 TEST_F(KillTest, AtEachNamedPoint) {
-  Treat({.kills = FromEnvironment("GEMEL_KILLS", 15),
+  Treat({.kills = FromEnvironment("GEMEL_KILLS", support::Rounds(15, 6)),
          .places = {{"journal.before_write", 800},
                     {"journal.written", 800},
                     {"intake.taken", 800},
@@ -161,7 +162,7 @@ TEST_F(KillTest, AtEachNamedPoint) {
 }
 
 TEST_F(KillTest, WhatTwinsTellEachOtherCountsOnceToo) {
-  Treat({.kills = FromEnvironment("GEMEL_KILLS", 15),
+  Treat({.kills = FromEnvironment("GEMEL_KILLS", support::Rounds(15, 6)),
          .places = {{"shard.before_sent", 800},
                     {"shard.sent", 800},
                     {"journal.written", 1'600},
@@ -172,11 +173,11 @@ TEST_F(KillTest, WhatTwinsTellEachOtherCountsOnceToo) {
          .tells_total = true});
 }
 
-TEST_F(KillTest, WithQos2) { Treat({.qos = 2, .kills = FromEnvironment("GEMEL_KILLS", 5)}); }
+TEST_F(KillTest, WithQos2) { Treat({.qos = 2, .kills = FromEnvironment("GEMEL_KILLS", support::Rounds(5, 3))}); }
 
 TEST_F(KillTest, WithoutAMessageIdNothingIsLostAndRepeatsAreCounted) {
   Treat({.has_message_id = false,
-         .kills = FromEnvironment("GEMEL_KILLS", 5),
+         .kills = FromEnvironment("GEMEL_KILLS", support::Rounds(5, 3)),
          .places = {{"journal.written", 800}, {"intake.taken", 800}}});
 }
 
