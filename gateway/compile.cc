@@ -1,12 +1,14 @@
 #include "gateway/compile.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "gateway/base/quote.h"
+#include "gateway/device_topics.h"
 #include "gateway/ingest/compile_route.h"
 #include "gateway/ingest/intake.h"
 #include "gateway/model/plugin.h"
@@ -60,72 +62,19 @@ uint16_t IndexOf(const std::vector<config::Model>& models, const std::string& na
   GEMEL_ASSERT(false && "the configuration was checked");
 }
 
-// Of routes that differ in a part of a level only, the filters may be the same; asked for twice,
-// the broker would take the later QoS.
-void AddSubscription(mqtt::Subscription added, std::vector<mqtt::Subscription>& subscriptions) {
-  const auto known = std::ranges::find(subscriptions, added.filter, &mqtt::Subscription::filter);
-  if (known == subscriptions.end()) {
-    subscriptions.push_back(std::move(added));
-  } else {
-    known->qos = std::max(known->qos, added.qos);
-    known->is_optional = known->is_optional && added.is_optional;
+Status AddProfileTopic(const config::Model& model, size_t index, DeviceTopics& profiles) {
+  const std::string owner = "models: " + model.name;
+  Result<route::Template> topic = route::Template::Parse(model.profile_topic);
+  if (!topic.ok())
+    return Invalid(fmt::format("{}: profile_topic: {}", owner, topic.status().message()));
+  const std::vector<std::string> names = topic->names();
+  if (std::ranges::find(names, "id") == names.end()) {
+    return Invalid(fmt::format("{}: profile_topic {} has no {{id}}, which says whose profile it is",
+                               owner, Quote(model.profile_topic)));
   }
+  profiles.Add(owner, static_cast<uint16_t>(index), *std::move(topic), 1);
+  return Status::Ok();
 }
-
-// The topics on which devices answer, while routes are compiled.
-class AckTopics {
- public:
-  // Routes of one model may have the same one.
-  void Add(const config::Route& route, uint16_t model, route::Template topic, int qos) {
-    for (size_t i = 0; i < templates_.size(); ++i) {
-      if (texts_[i] != route.command_ack || models_[i] != model) continue;
-      qos_[i] = std::max(qos_[i], qos);
-      return;
-    }
-    texts_.push_back(route.command_ack);
-    routes_.push_back(route.name);
-    models_.push_back(model);
-    qos_.push_back(qos);
-    templates_.push_back(std::move(topic));
-  }
-
-  // Invalid if one of them also matches one of `taken`, which come as telemetry or are published by
-  // the gateway, or what another one matches.
-  Result<std::optional<ingest::CommandAcks>> Build(
-      const std::vector<route::Template>& taken,
-      std::vector<mqtt::Subscription>& subscriptions) const {
-    if (templates_.empty()) return std::optional<ingest::CommandAcks>();
-    std::vector<size_t> ids;
-    for (size_t i = 0; i < templates_.size(); ++i) {
-      std::string topic;
-      const bool is_taken = std::ranges::any_of(taken, [&](const route::Template& other) {
-        return templates_[i].Overlaps(other, &topic);
-      });
-      if (is_taken) {
-        return Invalid(fmt::format(
-            "routes: {}: command_ack {} also matches {}, which a route reads as telemetry or the "
-            "gateway publishes itself",
-            routes_[i], Quote(texts_[i]), Quote(topic)));
-      }
-      const std::vector<std::string>& names = templates_[i].names();
-      ids.push_back(static_cast<size_t>(std::ranges::find(names, "id") - names.begin()));
-      // A broker whose access control does not know of it yet must not keep telemetry away.
-      AddSubscription({.filter = templates_[i].filter(), .qos = qos_[i], .is_optional = true},
-                      subscriptions);
-    }
-    Result<route::Router> router = route::Router::Build(templates_);
-    if (!router.ok())
-      return Invalid(fmt::format("routes: command_ack: {}", router.status().message()));
-    return std::optional(ingest::CommandAcks{std::move(*router), models_, std::move(ids)});
-  }
-
- private:
-  std::vector<std::string> texts_;
-  std::vector<std::string> routes_;
-  std::vector<uint16_t> models_;
-  std::vector<int> qos_;
-  std::vector<route::Template> templates_;
-};
 
 }  // namespace
 
@@ -144,18 +93,21 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
   world.twins_max = (config.limits.twins_max + config.shards - 1) / config.shards;
   const script::Limits script_limits{.instructions = config.limits.script_instructions,
                                      .memory = config.limits.script_memory};
+  DeviceTopics profiles("profile_topic");
   for (const config::Model& model : config.models) {
     Result<twin::ModelEntry> entry = CompileModel(model, folder, script_limits, symbols);
     if (!entry.ok()) {
       return Invalid(fmt::format("models: {}: {}", model.name, entry.status().message()));
     }
     world.models.push_back(std::move(*entry));
+    if (!model.profile_topic.empty())
+      GEMEL_TRY(AddProfileTopic(model, world.models.size() - 1, profiles));
   }
   std::map<std::string, twin::FeedWatch> watches;
   std::vector<ingest::Plan> plans;
   std::vector<route::Template> templates;
   std::vector<mqtt::Subscription> subscriptions;
-  AckTopics acks;
+  DeviceTopics acks("command_ack");
   GEMEL_TRY_LET(const route::Template ours, route::Template::Parse(config.root + "/#"));
   for (const config::Route& route : config.routes) {
     const uint16_t model = IndexOf(config.models, route.model);
@@ -171,7 +123,8 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     AddSubscription({templates.back().filter(), route.qos}, subscriptions);
     if (compiled.command_ack) {
       // As commands themselves, whatever telemetry is worth.
-      acks.Add(route, model, *std::move(compiled.command_ack), std::max(route.qos, 1));
+      acks.Add("routes: " + route.name, model, *std::move(compiled.command_ack),
+               std::max(route.qos, 1));
     }
     if (compiled.route.feed_watch) watches.emplace(route.name, *compiled.route.feed_watch);
     world.routes.push_back(std::move(compiled.route));
@@ -195,8 +148,10 @@ Result<Compiled> Compile(const config::Config& config, const std::filesystem::pa
     if (route.command) taken.push_back(*route.command);
   }
   GEMEL_TRY_LET(auto command_acks, acks.Build(taken, subscriptions));
-  return Compiled{std::move(world), std::move(plans), std::move(*router), std::move(subscriptions),
-                  std::move(command_acks)};
+  std::ranges::copy(acks.templates(), std::back_inserter(taken));
+  GEMEL_TRY_LET(auto profile_topics, profiles.Build(taken, subscriptions));
+  return Compiled{std::move(world),         std::move(plans),        std::move(*router),
+                  std::move(subscriptions), std::move(command_acks), std::move(profile_topics)};
 }
 
 }  // namespace gemel

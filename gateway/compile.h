@@ -21,7 +21,8 @@ struct Compiled {
   std::vector<ingest::Plan> plans;  // one a route
   route::Router router;
   std::vector<mqtt::Subscription> subscriptions;
-  std::optional<ingest::CommandAcks> command_acks;  // where devices answer
+  std::optional<ingest::DeviceTopics> command_acks;    // where devices answer
+  std::optional<ingest::DeviceTopics> profile_topics;  // where something is told of devices
 };
 
 // Where the code of a model lies: its plug-in, see model::FindPlugin, or its script.

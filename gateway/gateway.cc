@@ -86,6 +86,7 @@ Status Gateway::Start() {
   MakeParts();
   GEMEL_TRY(StartHttp());
   GEMEL_TRY(RecoverTwins());
+  GEMEL_TRY(ApplyProfileFiles());
   PublishStatus();
   sender_->Start();
   webhooks_.Start([this](auto webhook, auto effects) { return RecordEnded(webhook, effects); });
@@ -370,6 +371,7 @@ void Gateway::MakeParts() {
               std::min(std::chrono::milliseconds(config_.mqtt.keepalive) / 4, kIntakePatienceMax),
           .find_alert = [this](EffectId alert) { return shards_->FindAlert(alert); },
           .command_acks = compiled_->command_acks ? &*compiled_->command_acks : nullptr,
+          .profile_topics = compiled_->profile_topics ? &*compiled_->profile_topics : nullptr,
           .on_status = [this](std::string_view status) { backlog_->OnStatus(status); }});
   receiver_ = mqtt::MakePahoReceiver(ToConnection(config_.mqtt));
 }
@@ -392,6 +394,8 @@ Status Gateway::StartHttp() {
       .alert_history = [this](const history::AlertQuery& query) { return AlertHistory(query); },
       .send_command = [this](const http::Addressee& to,
                              const twin::Order& order) { return SendCommand(to, order); },
+      .set_profile = [this](const http::Addressee& to, const nlohmann::json& fields,
+                            bool creates) { return SetProfile(to, fields, creates); },
       .commands = [this](const history::CommandQuery& query) { return Commands(query); }};
   GEMEL_TRY_LET(server_, http::Server::Start({.host = config_.http.listen.host,
                                               .port = config_.http.listen.port,

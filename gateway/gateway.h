@@ -41,6 +41,7 @@
 #include "gateway/store/snapshots.h"
 #include "gateway/store/store.h"
 #include "gateway/twin/acknowledgement.h"
+#include "gateway/twin/profile_change.h"
 #include "gateway/twin/shard_set.h"
 
 namespace gemel {
@@ -113,6 +114,15 @@ class Gateway {
   Result<std::string> AlertHistory(const history::AlertQuery& query) const;
   Result<std::string> SendCommand(const http::Addressee& to, const twin::Order& order);
   Result<std::string> Commands(const history::CommandQuery& query) const;
+  // See http::Sources.
+  Result<bool> SetProfile(const http::Addressee& to, const nlohmann::json& fields, bool creates);
+  Result<Lsn> AppendProfile(uint16_t model, std::string_view id, const twin::ProfileChange& change);
+  // Whether the twin's shard has come so far; waits for it, seconds at most.
+  bool AwaitApplied(uint64_t key_hash, Lsn record);
+  // Twins that were there before have the values of profile files as they are now.
+  Status ApplyProfileFiles();
+  // The profile fields, of which nobody has said anything since, where the file has other values.
+  nlohmann::json OtherThanItsFile(const twin::ModelEntry& entry, const twin::Twin& twin) const;
   void SayDropped() const;
   store::Store::WebhookEffects WaitingForWebhooks() const;
   // What a snapshot is made of.

@@ -1,5 +1,5 @@
 -- The twins' database (store.path), as `sqlite3 gemel.db .schema` shows it. Written by one gateway in one
--- transaction a snapshot, in WAL mode; any number of others may read. PRAGMA user_version is 4,
+-- transaction a snapshot, in WAL mode; any number of others may read. PRAGMA user_version is 5,
 -- application_id is 0x47454D4C.
 --
 -- The last column of each row, gemel_crc, is CRC-32C (RFC 3720, B.4) of the table's name and the row's
@@ -53,6 +53,7 @@ CREATE TABLE gemel_webhooks (name TEXT PRIMARY KEY, since INTEGER, gemel_crc INT
 --   gemel_repeats BLOB,             -- by route: the messages that would be repeats
 --   gemel_timers TEXT,              -- JSON: the armed timers by name; null if there are none
 --   gemel_commands TEXT,            -- JSON: the commands that wait for an answer, oldest first; null if there are none
+--   gemel_told TEXT,                -- JSON: the profile fields that somebody has set since, sorted; null if there are none
 --   gemel_crc INTEGER);
 --
 -- bool, int64 and time are INTEGER (time in microseconds), double is REAL, symbol and text are TEXT; a null

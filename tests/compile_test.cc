@@ -88,5 +88,38 @@ TEST(CompileTest, AWatchedRouteHasAFeedWhichLooksForHalfOfTheSilence) {
                              .offline_after = std::chrono::minutes(10)}));
 }
 
+config::Config WithProfileTopic(const std::string& topic) {
+  config::Config config = WithAnswers("a/{id}", "b/{id}");
+  config.models[0].profile_topic = topic;
+  return config;
+}
+
+TEST(CompileTest, AProfileTopicIsAnOptionalSubscriptionOfItsOwn) {
+  Symbols symbols;
+  const auto compiled = Compile(WithProfileTopic("fleet/{region}/{id}/profile"), ".", symbols);
+  ASSERT_TRUE(compiled.ok()) << compiled.status().message();
+  EXPECT_THAT(compiled->subscriptions,
+              testing::Contains(testing::FieldsAre("fleet/+/+/profile", 1, true)));
+  route::Match match;
+  ASSERT_TRUE(compiled->profile_topics);
+  ASSERT_TRUE(compiled->profile_topics->router.Find("fleet/wa/7/profile", match));
+  EXPECT_EQ(match.values[compiled->profile_topics->ids[match.route]], "7");
+  EXPECT_FALSE(Compile(WithProfileTopic(""), ".", symbols)->profile_topics);
+}
+
+TEST(CompileTest, AProfileTopicBelongsToNothingElseAndSaysWhose) {
+  Symbols symbols;
+  const auto why = [&](const std::string& topic) {
+    return Compile(WithProfileTopic(topic), ".", symbols).status().message();
+  };
+  for (const char* taken : {"t/{id}", "gemel/{id}", "c/{id}", "a/{id}", "b/p-{id}"}) {
+    EXPECT_THAT(why(taken), testing::AllOf(testing::HasSubstr("models: template: profile_topic \"" +
+                                                              std::string(taken) + '"'),
+                                           testing::HasSubstr("also matches")));
+  }
+  EXPECT_THAT(why("fleet/{region}/profile"), testing::HasSubstr("has no {id}"));
+  EXPECT_THAT(why("fleet/{id"), testing::HasSubstr("profile_topic: "));
+}
+
 }  // namespace
 }  // namespace gemel

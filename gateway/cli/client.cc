@@ -76,13 +76,18 @@ void AddServerOption(CLI::App& app, std::string& server) {
       ->capture_default_str();
 }
 
-Result<Reply> Client::Get(const std::string& path) const { return Ask(path, nullptr); }
+Result<Reply> Client::Get(const std::string& path) const { return Ask("GET", path, nullptr); }
 
 Result<Reply> Client::Post(const std::string& path, const std::string& json) const {
-  return Ask(path, &json);
+  return Ask("POST", path, &json);
 }
 
-Result<Reply> Client::Ask(const std::string& path, const std::string* json_body) const {
+Result<Reply> Client::Patch(const std::string& path, const std::string& json) const {
+  return Ask("PATCH", path, &json);
+}
+
+Result<Reply> Client::Ask(const char* method, const std::string& path,
+                          const std::string* json_body) const {
   struct Global {
     Global() { curl_global_init(CURL_GLOBAL_DEFAULT); }
     ~Global() { curl_global_cleanup(); }
@@ -112,6 +117,7 @@ Result<Reply> Client::Ask(const std::string& path, const std::string* json_body)
     // Not asked for first: the answer would be that no expectation can be met.
     headers.reset(curl_slist_append(headers.release(), "Expect:"));
     curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, json_body->c_str());
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(json_body->size()));
   }

@@ -30,12 +30,14 @@ class Client {
   // GET of a path that is encoded already. NotFound if the gateway knows no such thing, Invalid if
   // it does not accept the request, Unavailable if it can't be reached or its answer is not JSON.
   Result<Reply> Get(const std::string& path) const;
-  // POST of a JSON document; fails in the same ways.
+  // POST and PATCH of a JSON document; fail in the same ways.
   Result<Reply> Post(const std::string& path, const std::string& json) const;
+  Result<Reply> Patch(const std::string& path, const std::string& json) const;
 
  private:
   // Without a body it is a GET.
-  Result<Reply> Ask(const std::string& path, const std::string* json_body) const;
+  Result<Reply> Ask(const char* method, const std::string& path,
+                    const std::string* json_body) const;
 
   std::string server_;
 };

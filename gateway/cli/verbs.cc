@@ -13,6 +13,7 @@
 #include "gateway/cli/replay.h"
 #include "gateway/cli/run.h"
 #include "gateway/cli/send.h"
+#include "gateway/cli/set.h"
 #include "gateway/cli/simulate.h"
 #include "gateway/cli/verify.h"
 #include "gateway/cli/why.h"
@@ -27,6 +28,7 @@ std::span<const Verb> Verbs() {
       {"list", "lists the twins of a model", ListMain},
       {"get", "shows one twin", GetMain},
       {"alerts", "lists and acknowledges alerts", AlertsMain},
+      {"set", "sets what is known of a device beside what it says", SetMain},
       {"send", "sends a command to the device of a twin", SendMain},
       {"record", "records what a gateway takes in", RecordMain},
       {"replay", "publishes recorded data to a broker, or folds it again without one", ReplayMain},

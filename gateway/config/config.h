@@ -64,7 +64,8 @@ struct Model {
   std::string plugin;
   std::filesystem::path script;
   std::filesystem::path profile;
-  std::string parameters = "{}";                        // a JSON object
+  std::string profile_topic;      // template with {id}; empty: profiles come on no topic
+  std::string parameters = "{}";  // a JSON object
   std::map<std::string, std::filesystem::path> tables;  // by name
 
   friend bool operator==(const Model&, const Model&) = default;

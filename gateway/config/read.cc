@@ -155,6 +155,7 @@ Model ReadModel(const Section& section) {
       .plugin = section.Text("plugin"),
       .script = section.File("script"),
       .profile = section.File("profile"),
+      .profile_topic = section.Text("profile_topic"),
       .parameters = "{}",
       .tables = {},
   };

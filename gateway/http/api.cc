@@ -15,6 +15,7 @@
 #include "gateway/http/metrics.h"
 #include "gateway/http/target.h"
 #include "gateway/http/twins.h"
+#include "gateway/twin/profile_change.h"
 
 namespace gemel::http {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::string_view kWelcome = R"(<!DOCTYPE html>
 <li><a href="/api/v1/models">/api/v1/models</a>: the models and their fields</li>
 <li>/api/v1/twins/{model}?limit=N&amp;after=ID: the twins of a model, by id</li>
 <li>/api/v1/twins/{model}/{id}: one twin</li>
+<li>PATCH /api/v1/twins/{model}/{id}?create=false {"FIELD":…}: sets profile fields; null takes back what was set</li>
 <li><a href="/api/v1/alerts">/api/v1/alerts</a>?model=&amp;severity=&amp;status=: alerts that are active or not acknowledged</li>
 <li><a href="/api/v1/alerts/history">/api/v1/alerts/history</a>?twin=MODEL/ID&amp;since=1h: what has become of alerts</li>
 <li>/api/v1/alerts/{id}/why: what led to an alert</li>
@@ -244,6 +246,37 @@ Response SendCommand(const Sources& sources, const Request& request) {
   return Problem(status.code() == Code::kNotFound ? 404 : 503, status.message());
 }
 
+// RFC 7396: what is not named stays, and null takes away.
+Response PatchTwin(const Sources& sources, const Request& request) {
+  constexpr std::string_view kMergePatch = "application/merge-patch+json";
+  if (request.content_type != kMergePatch) {
+    if (auto wrong = NoJson(request)) return *wrong;
+  }
+  const std::string& name = request.path[3];
+  const std::string& id = request.path[4];
+  const auto model = FindModel(sources, name);
+  if (!model) return NoModel(name);
+  bool creates = false;
+  for (const auto& [parameter, value] : request.query) {
+    if (parameter != "create" || (value != "true" && value != "false"))
+      return Problem(400, fmt::format("no parameter {}={}; create, which is true or false",
+                                      Quote(parameter), Quote(value)));
+    creates = value == "true";
+  }
+  const auto fields =
+      twin::ReadProfileFields(request.body, sources.world.models[*model].model->fields());
+  if (!fields.ok()) return Problem(400, fields.status().message());
+  if (!sources.set_profile) return Problem(404, "this gateway changes no profiles");
+  const Result<bool> is_applied = sources.set_profile({*model, id}, *fields, creates);
+  if (!is_applied.ok()) {
+    const Status& status = is_applied.status();
+    if (status.code() == Code::kInvalid) return Problem(400, status.message());
+    return Problem(status.code() == Code::kNotFound ? 404 : 503, status.message());
+  }
+  if (!*is_applied) return {.status = 202, .body = "{\"status\":\"recorded\"}\n"};
+  return Twin(sources, request);
+}
+
 Response AckAlert(const Sources& sources, const Request& request) {
   if (auto wrong = NoJson(request)) return *wrong;
   const auto alert = ParseEffectId('a', request.path[3]);
@@ -299,6 +332,8 @@ std::vector<Resource> MakeApi(Sources sources) {
      [](const Sources& it, const Request&) { return Json(ListModels(it)); });
   at("/api/v1/twins/{}", Runs::kOnWorker, Twins);
   at("/api/v1/twins/{}/{}", Runs::kOnWorker, Twin);
+  at("/api/v1/twins/{}/{}", Runs::kOnWorker, PatchTwin);
+  api.back().answers = Answers::kPatch;
   at("/api/v1/twins/{}/{}/commands", Runs::kOnWorker, SendCommand);
   api.back().answers = Answers::kPost;
   at("/api/v1/alerts", Runs::kOnWorker, Alerts);

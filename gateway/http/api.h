@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "gateway/base/lsn.h"
 #include "gateway/base/refusal.h"
 #include "gateway/base/status.h"
@@ -92,6 +94,11 @@ struct Sources {
   // Invalid if no topic leads to its device. Waits for a shard, seconds at most; empty: nobody can.
   std::function<Result<std::string>(const Addressee& to, const twin::Order& order)> send_command =
       {};
+  // Records values of profile fields, which were read by twin::ReadProfileFields; whether the twin
+  // has them by now. NotFound if there is no such twin and none is to be made, Invalid for an id
+  // that no twin can have. Waits for a shard, seconds at most; empty: nobody can.
+  std::function<Result<bool>(const Addressee& to, const nlohmann::json& fields, bool creates)>
+      set_profile = {};
   // Commands whose devices answer, as JSON. Waits for the disk; empty: none are kept.
   std::function<Result<std::string>(const history::CommandQuery& query)> commands = {};
 };

@@ -37,11 +37,8 @@ Response Run(const Resource& resource, const Request& request) {
   }
 }
 
-bool IsAllowed(std::string_view method, const Resource* resource) {
-  const bool is_read = method == "GET" || method == "HEAD";
-  if (resource == nullptr) return is_read || method == "POST";
-  return resource->answers == Answers::kGet ? is_read : method == "POST";
-}
+// Those that some resource answers; of others it is not asked what is where.
+constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PATCH"};
 
 // Whether a browser says that a page of another site has made the request. What is no browser says
 // nothing, and does what its user wants.
@@ -54,9 +51,7 @@ bool IsOfOtherSite(const RequestHead& head, const HostList& hosts) {
              head.origins, [&](const std::string& origin) { return hosts.AllowsOrigin(origin); });
 }
 
-Response NotAllowed(std::string_view method, const Resource* resource) {
-  const std::string_view allowed =
-      AllowedMethods(resource == nullptr ? Answers::kGet : resource->answers);
+Response NotAllowed(std::string_view method, const std::string& allowed) {
   Response response =
       Problem(405, fmt::format("{} is not allowed here; allowed: {}", Quote(method), allowed));
   response.headers.emplace_back("Allow", allowed);
@@ -188,8 +183,12 @@ std::optional<Response> Connection::CheckHead() {
   }
   if (head.has_expectation) return refuse_and_close(Problem(417, "no expectation can be met"));
   auto target = ParseTarget(head.target);
-  resource_ = target ? FindResource(service_.resources, target->path) : nullptr;
-  if (!IsAllowed(head.method, resource_)) return NotAllowed(head.method, resource_);
+  Found found;
+  if (target) found = FindResource(service_.resources, target->path, head.method);
+  const bool is_known = std::ranges::find(kMethods, head.method) != std::end(kMethods);
+  if (found.resource == nullptr && (!is_known || !found.allowed.empty()))
+    return NotAllowed(head.method, found.allowed.empty() ? "GET, HEAD" : found.allowed);
+  resource_ = found.resource;
   if (!target) {
     return Problem(400,
                    fmt::format("{} is no path with well-formed % escapes", Quote(head.target)));

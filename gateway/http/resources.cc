@@ -16,14 +16,36 @@ bool Matches(std::string_view pattern, const std::vector<std::string>& path) {
   return false;
 }
 
+std::string_view MethodsOf(Answers answers) {
+  switch (answers) {
+    case Answers::kGet:
+      return "GET, HEAD";
+    case Answers::kPost:
+      return "POST";
+    case Answers::kPatch:
+      return "PATCH";
+  }
+  return "";
+}
+
+bool IsAnswered(std::string_view method, Answers answers) {
+  return MethodsOf(answers) == method ||
+         (answers == Answers::kGet && (method == "GET" || method == "HEAD"));
+}
+
 }  // namespace
 
-const Resource* FindResource(const std::vector<Resource>& resources,
-                             const std::vector<std::string>& path) {
+Found FindResource(const std::vector<Resource>& resources, const std::vector<std::string>& path,
+                   std::string_view method) {
+  Found found;
   for (const Resource& resource : resources) {
-    if (Matches(resource.path, path)) return &resource;
+    if (!Matches(resource.path, path)) continue;
+    if (found.resource == nullptr && IsAnswered(method, resource.answers))
+      found.resource = &resource;
+    if (!found.allowed.empty()) found.allowed += ", ";
+    found.allowed += MethodsOf(resource.answers);
   }
-  return nullptr;
+  return found;
 }
 
 }  // namespace gemel::http

@@ -15,8 +15,9 @@ enum class Runs : unsigned char {
 };
 
 enum class Answers : unsigned char {
-  kGet,   // GET and HEAD, and changes nothing
-  kPost,  // POST alone
+  kGet,    // GET and HEAD, and changes nothing
+  kPost,   // POST alone
+  kPatch,  // PATCH alone
 };
 
 // One line of the API: where it is and what answers there.
@@ -28,13 +29,11 @@ struct Resource {
   Answers answers = Answers::kGet;
 };
 
-// The methods that it answers, as the Allow field has them.
-constexpr std::string_view AllowedMethods(Answers answers) {
-  return answers == Answers::kGet ? "GET, HEAD" : "POST";
-}
-
-// nullptr if there is nothing at the path.
-const Resource* FindResource(const std::vector<Resource>& resources,
-                             const std::vector<std::string>& path);
+struct Found {
+  const Resource* resource = nullptr;  // nullptr if none answers this method there
+  std::string allowed;  // the methods at the path, as the Allow field has them; empty: none
+};
+Found FindResource(const std::vector<Resource>& resources, const std::vector<std::string>& path,
+                   std::string_view method);
 
 }  // namespace gemel::http

@@ -17,6 +17,7 @@
 #include "gateway/route/id.h"
 #include "gateway/twin/acknowledgement.h"
 #include "gateway/twin/command.h"
+#include "gateway/twin/profile_change.h"
 
 namespace gemel::ingest {
 namespace {
@@ -59,32 +60,42 @@ void Intake::Handle(const mqtt::Inbound& message) {
 
 std::optional<Refused> Intake::Accept(const mqtt::Inbound& message) {
   route::Match match;
-  if (message.topic.size() > kTopicBytesMax || !router_.Find(message.topic, match)) {
-    if (message.topic.starts_with(ack_topic_)) return AcceptAck(message);
-    if (message.topic == status_topic_) {
-      // What is longer is none of ours.
-      const bool is_ours = !message.is_retained && message.payload.size() <= kStatusBytesMax;
-      if (options_.on_status && is_ours) options_.on_status(message.payload);
-      return std::nullopt;
-    }
-    if (options_.command_acks != nullptr && message.topic.size() <= kTopicBytesMax &&
-        options_.command_acks->router.Find(message.topic, match))
-      return AcceptCommandReply(message, match);
-    if (auto why = route::CheckTopic(message.topic)) return Refused{Refusal::kTopicInvalid, *why};
-    return Refused{Refusal::kUnroutable, "no route maps the topic " + Quote(message.topic)};
-  }
+  if (message.topic.size() > kTopicBytesMax || !router_.Find(message.topic, match))
+    return AcceptOther(message);
   stats_.received[match.route].Add();
-  if (message.payload.size() > options_.payload_bytes_max) {
-    return Refused{Refusal::kPayloadTooLarge,
-                   fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),
-                               options_.payload_bytes_max)};
-  }
+  if (auto refused = CheckSize(message)) return refused;
   if (auto refused = MakeRecords(message, match)) return refused;
   if (!crashers_.empty()) [[unlikely]]
     RefuseCrashers(message);
   // With an envelope each reading has the topic's symbols over again.
   InternSymbols(plans_[match.route].envelope ? topic_symbols_ : 0);
   return Append();
+}
+
+std::optional<Refused> Intake::AcceptOther(const mqtt::Inbound& message) {
+  if (message.topic.starts_with(ack_topic_)) return AcceptAck(message);
+  if (message.topic == status_topic_) {
+    // What is longer is none of ours.
+    const bool is_ours = !message.is_retained && message.payload.size() <= kStatusBytesMax;
+    if (options_.on_status && is_ours) options_.on_status(message.payload);
+    return std::nullopt;
+  }
+  route::Match match;
+  const auto matches = [&](const DeviceTopics* topics) {
+    return topics != nullptr && message.topic.size() <= kTopicBytesMax &&
+           topics->router.Find(message.topic, match);
+  };
+  if (matches(options_.command_acks)) return AcceptCommandReply(message, match);
+  if (matches(options_.profile_topics)) return AcceptProfile(message, match);
+  if (auto why = route::CheckTopic(message.topic)) return Refused{Refusal::kTopicInvalid, *why};
+  return Refused{Refusal::kUnroutable, "no route maps the topic " + Quote(message.topic)};
+}
+
+std::optional<Refused> Intake::CheckSize(const mqtt::Inbound& message) const {
+  if (message.payload.size() <= options_.payload_bytes_max) return std::nullopt;
+  return Refused{Refusal::kPayloadTooLarge,
+                 fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),
+                             options_.payload_bytes_max)};
 }
 
 std::optional<Refused> Intake::AcceptAck(const mqtt::Inbound& message) {
@@ -94,11 +105,7 @@ std::optional<Refused> Intake::AcceptAck(const mqtt::Inbound& message) {
   if (!alert) return refuse(Quote(text) + " is no alert's id, like a-1a2b-0");
   // Said long ago, perhaps of an alert that has become worse since.
   if (message.is_retained) return refuse("it was retained by the broker: publish it unretained");
-  if (message.payload.size() > options_.payload_bytes_max) {
-    return Refused{Refusal::kPayloadTooLarge,
-                   fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),
-                               options_.payload_bytes_max)};
-  }
+  if (auto refused = CheckSize(message)) return refused;
   auto ack = twin::ReadAckText(message.payload);
   if (!ack.ok()) return refuse(ack.status().message());
   const auto owner = options_.find_alert ? options_.find_alert(*alert) : std::nullopt;
@@ -114,17 +121,13 @@ std::optional<Refused> Intake::AcceptAck(const mqtt::Inbound& message) {
 
 std::optional<Refused> Intake::AcceptCommandReply(const mqtt::Inbound& message,
                                                   const route::Match& match) {
-  const CommandAcks& acks = *options_.command_acks;
+  const DeviceTopics& acks = *options_.command_acks;
   const std::string_view id = match.values[acks.ids[match.route]];
   if (const auto wrong = route::CheckId(id)) return Refused{Refusal::kIdInvalid, *wrong};
   if (message.is_retained) {
     return Refused{Refusal::kAckInvalid, "it was retained by the broker: publish it unretained"};
   }
-  if (message.payload.size() > options_.payload_bytes_max) {
-    return Refused{Refusal::kPayloadTooLarge,
-                   fmt::format("{} bytes; limits.payload_max allows {}", message.payload.size(),
-                               options_.payload_bytes_max)};
-  }
+  if (auto refused = CheckSize(message)) return refused;
   const auto reply = twin::ReadCommandReply(message.payload);
   if (!reply.ok()) return Refused{Refusal::kAckInvalid, reply.status().message()};
   const std::string payload = twin::EncodeCommandReply(*reply);
@@ -134,6 +137,38 @@ std::optional<Refused> Intake::AcceptCommandReply(const mqtt::Inbound& message,
                       .key_hash = HashKey(world_.models[model].model->name(), id),
                       .id = id,
                       .payload = payload});
+  return Append();
+}
+
+std::optional<Refused> Intake::AcceptProfile(const mqtt::Inbound& message,
+                                             const route::Match& match) {
+  const DeviceTopics& topics = *options_.profile_topics;
+  const std::string_view id = match.values[topics.ids[match.route]];
+  if (const auto wrong = route::CheckId(id)) return Refused{Refusal::kIdInvalid, *wrong};
+  if (auto refused = CheckSize(message)) return refused;
+  const uint16_t index = topics.models[match.route];
+  const model::Model& model = *world_.models[index].model;
+  twin::ProfileChange change;
+  if (message.payload.empty()) {
+    // Nothing is retained any more, so nothing is said of any field.
+    for (const gemel_field& field : model.fields()) {
+      if (twin::IsOfProfile(field)) change.fields[field.name] = nullptr;
+    }
+  } else {
+    Result<nlohmann::json> fields = twin::ReadProfileFields(message.payload, model.fields());
+    if (!fields.ok()) return Refused{Refusal::kPayloadInvalid, fields.status().message()};
+    change.fields = *std::move(fields);
+    change.creates = true;
+  }
+  const auto symbols = twin::InternProfile(change.fields, model, *world_.symbols);
+  if (!symbols.ok()) return Refused{Refusal::kPayloadInvalid, symbols.status().message()};
+  const std::string payload = twin::EncodeProfileChange(change);
+  records_.assign(1, {.kind = journal::RecordKind::kProfileChanged,
+                      .model = index,
+                      .key_hash = HashKey(model.name(), id),
+                      .id = id,
+                      .payload = payload,
+                      .symbols = *symbols});
   return Append();
 }
 

@@ -38,9 +38,9 @@ struct Plan {
   bool has_items = false;
 };
 
-// Where devices answer commands. The router's i-th template is of a route of models[i]; ids[i] is
-// which of its captures is the device.
-struct CommandAcks {
+// Topics beside telemetry on which something is said of a device. The router's i-th template is of
+// models[i]; ids[i] is which of its captures is the device.
+struct DeviceTopics {
   route::Router router;
   std::vector<uint16_t> models;
   std::vector<size_t> ids;
@@ -58,7 +58,10 @@ struct IntakeOptions {
   std::chrono::milliseconds patience = std::chrono::milliseconds::max();
   // Whose an alert is that may be acknowledged; must not wait. Empty: acknowledgements are refused.
   std::function<std::optional<twin::AlertOwner>(EffectId)> find_alert = {};
-  const CommandAcks* command_acks = nullptr;  // outlives the intake; nullptr: nobody answers
+  // Where devices answer commands, and where their profiles come; outlive the intake. nullptr:
+  // nowhere.
+  const DeviceTopics* command_acks = nullptr;
+  const DeviceTopics* profile_topics = nullptr;
   // Hears what the gateway has said of itself, once the broker brings it; must not wait. May be
   // empty.
   std::function<void(std::string_view status)> on_status = {};
@@ -104,8 +107,12 @@ class Intake {
   std::optional<Refused> Accept(const mqtt::Inbound& message);
   // Of a topic below ack_topic_.
   std::optional<Refused> AcceptAck(const mqtt::Inbound& message);
+  // Of no route.
+  std::optional<Refused> AcceptOther(const mqtt::Inbound& message);
   std::optional<Refused> AcceptCommandReply(const mqtt::Inbound& message,
                                             const route::Match& match);
+  std::optional<Refused> AcceptProfile(const mqtt::Inbound& message, const route::Match& match);
+  std::optional<Refused> CheckSize(const mqtt::Inbound& message) const;
   // Fills records_ from the topic and the payload.
   std::optional<Refused> MakeRecords(const mqtt::Inbound& message, const route::Match& match);
   std::optional<Refused> ReadCaptures(const mqtt::Inbound& message, const route::Match& match,

@@ -20,6 +20,7 @@ enum class RecordKind : uint16_t {
   // Of no twin: `id` names a webhook, `payload` lists what became of effects, see EncodeOutcomes.
   kEffectOutcome = 6,
   kEffectsSent = 7,  // of no twin: `payload` lists the effects that are done with, see EncodeSent
+  kProfileChanged = 8,  // `payload` is JSON, see twin/profile_change.h
   kTwinDeleted = 12,
   kTwinPut = 13,  // `payload` is a line of `gemel export`, in the place of what was known
   kSkipped = 14,  // of no twin: `payload` lists records that are not applied, see FindSkipped

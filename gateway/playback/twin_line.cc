@@ -96,6 +96,8 @@ void AppendTwinLine(const store::CopiedTwin& twin, const twin::World& world, uin
   out += twin.timers.empty() ? "[]" : twin.timers;
   out += ",\"commands\":";
   out += twin.commands.empty() ? "[]" : twin.commands;
+  out += ",\"told\":";
+  out += twin.told.empty() ? "[]" : twin.told;
   out += ",\"repeats\":\"";
   AppendHex(twin.repeats, out);
   out += "\"}";

@@ -100,12 +100,10 @@ gemel_value ValueFor(lua_State* lua, const gemel_field& field, int index) {
 int StateNewIndex(lua_State* lua) {
   const Subject& subject = SubjectOf(lua);
   const gemel_field& field = FieldAt(lua, 2);
-  if (field.time_offset != GEMEL_NO_OFFSET) {
+  if (field.source != GEMEL_FROM_MODEL) {
     return luaL_error(lua, "%s is filled in from the %s, not by the script", field.name,
                       std::string(model::SourceName(field.source)).c_str());
   }
-  if (field.type == GEMEL_SYMBOL && field.choices_count == 0)
-    return luaL_error(lua, "%s is a symbol without choices, which a script can't set", field.name);
   const gemel_value value = ValueFor(lua, field, 3);
   if (field.choices_count == 0) {
     model::WriteValue(field, subject.state, value);

@@ -17,13 +17,14 @@ namespace {
 constexpr std::string_view kTimeSuffix = "__at";
 constexpr const char* kSystemColumns[] = {"gemel_lsn",      "gemel_telemetry_us", "gemel_seen",
                                           "gemel_alerts",   "gemel_repeats",      "gemel_timers",
-                                          "gemel_commands", "gemel_crc"};
-constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT", "TEXT",
-                                        "BLOB",    "TEXT",    "TEXT", "INTEGER"};
+                                          "gemel_commands", "gemel_told",         "gemel_crc"};
+constexpr const char* kSystemTypes[] = {"INTEGER", "INTEGER", "TEXT", "TEXT",   "BLOB",
+                                        "TEXT",    "TEXT",    "TEXT", "INTEGER"};
 static_assert(std::size(kSystemColumns) == std::size(kSystemTypes));
 // Which tables of older versions lack.
 constexpr int kTimersColumn = 5;
 constexpr int kCommandsColumn = 6;
+constexpr int kToldColumn = 7;
 constexpr const char* kTypeNames[] = {"null", "bool",   "int64", "double",
                                       "time", "symbol", "text",  "window"};
 
@@ -210,15 +211,12 @@ uint32_t WriteRow(const CopiedTwin& twin, const model::Model& model, const Symbo
   } else {
     writer.AddBlob(twin.repeats);
   }
-  if (twin.timers.empty()) {
-    writer.AddNull();
-  } else {
-    writer.Add(twin.timers);
-  }
-  if (twin.commands.empty()) {
-    writer.AddNull();
-  } else {
-    writer.Add(twin.commands);
+  for (const std::string_view text : {twin.timers, twin.commands, twin.told}) {
+    if (text.empty()) {
+      writer.AddNull();
+    } else {
+      writer.Add(text);
+    }
   }
   return writer.Finish();
 }
@@ -261,7 +259,8 @@ Status RowReader::Read(const CheckedRow& row, twin::Engine& engine, twin::Twin& 
       (!Has(row, kTimersColumn) || twin::RestoreTimers(row.text(first_system_ + kTimersColumn),
                                                        *world_, model_, engine.timers(), twin)) &&
       (!Has(row, kCommandsColumn) ||
-       twin::RestoreCommands(row.text(first_system_ + kCommandsColumn), *world_, twin));
+       twin::RestoreCommands(row.text(first_system_ + kCommandsColumn), *world_, twin)) &&
+      (!Has(row, kToldColumn) || twin::RestoreTold(row.text(first_system_ + kToldColumn), twin));
   engine.FinishRestore(model_, twin);
   if (is_whole) return Status::Ok();
   return Damaged(fmt::format("the row {} holds what was never written", Quote(twin.id())));

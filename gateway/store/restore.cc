@@ -52,10 +52,10 @@ Status Store::RestoreTable(size_t model, Restored& restored) {
     return Damaged(fmt::format("table {}: its fields are not what was written", table.name));
   GEMEL_TRY_LET(const RowReader reader,
                 RowReader::Make(*stored, world_, static_cast<uint16_t>(model)));
-  // One of version 3 has no room for commands and is written anew.
+  // One of version 4 has no room for what was told and is written anew.
   GEMEL_TRY_LET(sqlite::Statement columns,
                 database_.Prepare("SELECT count(*) FROM pragma_table_info(?1) "
-                                  "WHERE name = 'gemel_commands'"));
+                                  "WHERE name = 'gemel_told'"));
   columns.Bind(1, std::string_view(table.name));
   GEMEL_TRY(columns.Step().status());
   table.is_current = *stored == table.fields && columns.integer(0) == 1;

@@ -34,9 +34,9 @@ constexpr const char* kMigrations[] = {
        CREATE TABLE gemel_webhook_outbox (position INTEGER PRIMARY KEY, webhook TEXT, lsn INTEGER,
                                           ordinal INTEGER, key_hash INTEGER, decided_us INTEGER,
                                           lifetime_us INTEGER, payload TEXT, gemel_crc INTEGER);)",
-    // Tables of models have gemel_timers from here on, and then gemel_commands; one without is
-    // written anew.
-    "", ""};
+    // Tables of models have gemel_timers from here on, then gemel_commands, then gemel_told; one
+    // without is written anew.
+    "", "", ""};
 constexpr int64_t kVersion = std::size(kMigrations);
 
 }  // namespace

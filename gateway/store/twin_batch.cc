@@ -17,7 +17,8 @@ struct Head {
   uint32_t alerts_size;
   uint32_t timers_size;
   uint32_t commands_size;
-  uint64_t repeats_size;
+  uint32_t told_size;
+  uint32_t repeats_size;
 };
 static_assert(sizeof(Head) == 48);
 
@@ -45,6 +46,7 @@ void TwinBatch::Add(const twin::Twin& twin, size_t state_size, const twin::Engin
   twin::WriteTimers(twin, engine.timers(), world, timers_);
   twin::WriteAlerts(twin.side(), alerts_);
   twin::WriteCommands(twin.side(), world, commands_);
+  twin::WriteTold(twin.side(), told_);
   twin::WriteRepeats(twin.side(), world, repeats_);
   const Head head{twin.applied_lsn,
                   Microseconds(twin.last_telemetry),
@@ -54,10 +56,11 @@ void TwinBatch::Add(const twin::Twin& twin, size_t state_size, const twin::Engin
                   static_cast<uint32_t>(alerts_.size()),
                   static_cast<uint32_t>(timers_.size()),
                   static_cast<uint32_t>(commands_.size()),
-                  repeats_.size()};
+                  static_cast<uint32_t>(told_.size()),
+                  static_cast<uint32_t>(repeats_.size())};
   std::byte* to =
       Grow(RoundUp(sizeof head) + RoundUp(state_size) + twin.id().size() + seen_.size() +
-           alerts_.size() + timers_.size() + commands_.size() + repeats_.size());
+           alerts_.size() + timers_.size() + commands_.size() + told_.size() + repeats_.size());
   Put(to, &head, sizeof head);
   to += RoundUp(sizeof head);
   Put(to, twin.state(), state_size);
@@ -67,6 +70,7 @@ void TwinBatch::Add(const twin::Twin& twin, size_t state_size, const twin::Engin
   to = Put(to, alerts_.data(), alerts_.size());
   to = Put(to, timers_.data(), timers_.size());
   to = Put(to, commands_.data(), commands_.size());
+  to = Put(to, told_.data(), told_.size());
   Put(to, repeats_.data(), repeats_.size());
 }
 
@@ -90,9 +94,11 @@ CopiedTwin TwinBatch::Read(size_t state_size, size_t& at) const {
   copied.alerts = text(head.alerts_size);
   copied.timers = text(head.timers_size);
   copied.commands = text(head.commands_size);
+  copied.told = text(head.told_size);
   copied.repeats = {from, head.repeats_size};
   at += RoundUp(RoundUp(sizeof head) + RoundUp(state_size) + head.id_size + head.seen_size +
-                head.alerts_size + head.timers_size + head.commands_size + head.repeats_size);
+                head.alerts_size + head.timers_size + head.commands_size + head.told_size +
+                head.repeats_size);
   return copied;
 }
 

@@ -25,6 +25,7 @@ struct CopiedTwin {
   std::string_view alerts;           // JSON array of the active alerts
   std::string_view timers;           // JSON array of those that are armed
   std::string_view commands;         // JSON array of those that wait for an answer
+  std::string_view told;             // JSON array of the profile fields that somebody has set
   std::span<const std::byte> repeats;
 };
 
@@ -56,6 +57,7 @@ class TwinBatch {
   std::string alerts_;
   std::string timers_;
   std::string commands_;
+  std::string told_;
   std::vector<std::byte> repeats_;
 };
 

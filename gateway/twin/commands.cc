@@ -185,7 +185,7 @@ void Engine::SendCommandChange(const journal::RecordView& record, const Twin& tw
                       .time = record.record_time(),
                       .reason = reason},
                      payload_);
-  Send({.id = {record.lsn(), ordinal_++}, .kind = effects::EffectKind::kCommandChange}, record);
+  Send({.id = {record.lsn(), changes_++}, .kind = effects::EffectKind::kCommandChange}, record);
 }
 
 }  // namespace gemel::twin

@@ -23,6 +23,7 @@
 #include "gateway/sdk/arguments.hpp"
 #include "gateway/twin/alert_index.h"
 #include "gateway/twin/call.h"
+#include "gateway/twin/profile_change.h"
 #include "gateway/twin/table.h"
 #include "gateway/twin/timers.h"
 #include "gateway/twin/twin_message.h"
@@ -194,6 +195,9 @@ class Engine {
   void ApplyVerdict(const journal::RecordView& record);
   void ApplyDeletion(const journal::RecordView& record);
   void DeleteTwin(uint16_t model, Twin& twin);
+  // In profile_change.cc.
+  void ApplyProfileChange(const journal::RecordView& record);
+  void SetProfile(const journal::RecordView& record, const ProfileChange& change, Twin& twin);
   void ApplyPut(const journal::RecordView& record);  // in put.cc
   void PutAlerts(const nlohmann::json& line, const journal::RecordView& record, Twin& twin);
   void PutTimers(const nlohmann::json& line, const journal::RecordView& record, Twin& twin);
@@ -253,6 +257,7 @@ class Engine {
   std::string topic_;
   std::string payload_;
   uint32_t ordinal_ = 0;  // among the effects of the record
+  uint32_t changes_ = 0;  // among what has become of commands by the record
   uint32_t derived_ = 0;  // among the timers and messages that it causes
   Lsn applied_ = kNoLsn;
   std::atomic<Lsn> unnoted_{kNoLsn};  // where nobody has named a place

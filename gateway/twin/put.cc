@@ -49,7 +49,13 @@ bool PutWindow(const gemel_field& field, const json& value, std::byte* state) {
   return true;
 }
 
-// False if the value is none of the field's type.
+const json* MemberOf(const json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_object() ? &*found : nullptr;
+}
+
+}  // namespace
+
 bool PutField(const gemel_field& field, const json& value, std::byte* state) {
   if (value.is_null()) {
     model::WriteValue(field, state, gemel_value{GEMEL_NULL, 0, {.integer = 0}});
@@ -90,13 +96,6 @@ bool PutField(const gemel_field& field, const json& value, std::byte* state) {
       return false;
   }
 }
-
-const json* MemberOf(const json& line, const char* name) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_object() ? &*found : nullptr;
-}
-
-}  // namespace
 
 std::optional<std::string> PutState(const json& line, const model::Model& model, std::byte* state) {
   const json* const values = MemberOf(line, "state");
@@ -256,6 +255,7 @@ void Engine::ApplyPut(const journal::RecordView& record) {
     twin->last_telemetry = Time{Duration{telemetry->get<int64_t>()}};
   static_cast<void>(RestoreSeen(line.value("seen_us", json::object()).dump(), world_, *twin));
   static_cast<void>(RestoreRepeats(*repeats, world_, *twin));
+  static_cast<void>(RestoreTold(line.value("told", json::array()).dump(), *twin));
   PutTimers(line, record, *twin);
   PutAlerts(line, record, *twin);
   WatchSilence(record.model(), *twin);

@@ -25,6 +25,9 @@ std::optional<std::string> PutState(const nlohmann::json& line, const model::Mod
 // The symbols of "state" that must be interned: index of the field, and text.
 std::vector<std::pair<uint16_t, std::string>> SymbolsOf(const nlohmann::json& line,
                                                         const model::Model& model);
+// Writes one value of a line into a state; a symbol of no choices and a window of another layout or
+// size leave it as it is. False if the value is none of the field's type.
+bool PutField(const gemel_field& field, const nlohmann::json& value, std::byte* state);
 // Of "repeats". Nothing if it is no hexadecimal text.
 std::optional<std::vector<std::byte>> RepeatsOf(const nlohmann::json& line);
 

@@ -55,7 +55,8 @@ struct Side {
   std::vector<Alert> alerts;  // active, one of a code
   // Over and not acknowledged, oldest first; none has the code of another one or of an active one.
   std::vector<Alert> cleared;
-  std::vector<Command> commands;                           // that wait for an answer, oldest first
+  std::vector<Command> commands;  // that wait for an answer, oldest first
+  std::vector<std::string> told;  // profile fields that somebody has set since, sorted
   std::vector<std::pair<uint16_t, Time>> seen;             // by routes beyond those in the header
   std::vector<std::pair<uint16_t, RepeatWindow>> repeats;  // by routes that name what repeats
   RepeatWindow& RepeatsOf(uint16_t route) {

@@ -291,6 +291,27 @@ bool RestoreCommands(std::string_view commands, const World& world, Twin& twin) 
   return true;
 }
 
+void WriteTold(const Side* side, std::string& out) {
+  out.clear();
+  if (side == nullptr || side->told.empty()) return;
+  out = nlohmann::json(side->told).dump();
+}
+
+bool RestoreTold(std::string_view told, Twin& twin) {
+  if (told.empty()) return true;
+  const auto json = nlohmann::json::parse(told, nullptr, false);
+  const bool is_list = json.is_array() &&
+                       std::ranges::all_of(json, [](const auto& name) { return name.is_string(); });
+  if (!is_list) return false;
+  std::vector<std::string> names;
+  for (const auto& name : json) names.push_back(name.template get<std::string>());
+  std::ranges::sort(names);
+  const auto again = std::ranges::unique(names);
+  names.erase(again.begin(), again.end());
+  if (!names.empty()) twin.MakeSide().told = std::move(names);
+  return true;
+}
+
 bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Timers& timers,
                    Twin& twin) {
   if (text.empty()) return true;

@@ -23,6 +23,8 @@ void WriteAlerts(const Side* side, std::string& out);
 // JSON array of the commands that wait for an answer, by the names of their routes; empty if there
 // are none.
 void WriteCommands(const Side* side, const World& world, std::string& out);
+// JSON array of the profile fields that somebody has set; empty if there are none.
+void WriteTold(const Side* side, std::string& out);
 // JSON array of the armed timers by their names; empty if there are none.
 void WriteTimers(const Twin& twin, const Timers& timers, const World& world, std::string& out);
 // The messages that would be repeats, by route.
@@ -33,6 +35,7 @@ void WriteRepeats(const Side* side, const World& world, std::vector<std::byte>& 
 bool RestoreSeen(std::string_view seen, const World& world, Twin& twin);
 bool RestoreAlerts(std::string_view alerts, Twin& twin);
 bool RestoreCommands(std::string_view commands, const World& world, Twin& twin);
+bool RestoreTold(std::string_view told, Twin& twin);
 bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Timers& timers,
                    Twin& twin);
 bool RestoreRepeats(std::span<const std::byte> repeats, const World& world, Twin& twin);

@@ -44,8 +44,7 @@ class Tutorial {
         hold_(gemel::FromSeconds(setup.number("hold_s", 30.0))),
         site_model_(setup.text("site_model", "site")) {}
 
-  void on_init(State& state, gemel::Context& context) const {
-    if (std::isnan(state.limit_c)) state.limit_c = limit_c_;
+  void on_init(State&, gemel::Context& context) const {
     context.log(LogLevel::kInfo, "a new room");
     // Not all rooms of a fleet at the same moment.
     context.set_timer("report", gemel::FromSeconds(60 + 10 * context.uniform()), seconds(60));
@@ -83,12 +82,14 @@ class Tutorial {
  private:
   void FollowTemperature(const State& state, gemel::Context& context) const {
     const double temperature_c = state.temperature_c.value();
-    if (temperature_c <= state.limit_c) {
+    // Of the profile, which may be set and unset while the twin lives.
+    const double limit_c = std::isnan(state.limit_c) ? limit_c_ : state.limit_c;
+    if (temperature_c <= limit_c) {
       context.clear("too_warm");
       return;
     }
     if (!context.is_active("too_warm"))
-      context.reply("cool_down", {{"target_c", state.limit_c - 2}}, seconds(60));
+      context.reply("cool_down", {{"target_c", limit_c - 2}}, seconds(60));
     context.raise(Severity::kMajor, "too_warm", "Warmer than its limit",
                   {{"temperature_c", temperature_c}});
   }

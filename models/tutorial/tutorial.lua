@@ -2,12 +2,14 @@
 -- tutorial_test.cc holds both to the same scenario.
 
 local function follow_temperature(state, context)
-  if state.temperature_c <= state.limit_c then
+  -- Of the profile, which may be set and unset while the twin lives.
+  local limit_c = state.limit_c or parameters.limit_c
+  if state.temperature_c <= limit_c then
     context:clear("too_warm")
     return
   end
   if not context:is_active("too_warm") then
-    context:reply("cool_down", { target_c = state.limit_c - 2 }, 60)
+    context:reply("cool_down", { target_c = limit_c - 2 }, 60)
   end
   context:raise("major", "too_warm", "Warmer than its limit", { temperature_c = state.temperature_c })
 end
@@ -49,7 +51,6 @@ return {
   },
 
   on_init = function(state, context)
-    if not state.limit_c then state.limit_c = parameters.limit_c end
     context:log("info", "a new room")
     -- Not all rooms of a fleet at the same moment.
     context:set_timer("report", 60 + 10 * context:uniform(), 60)

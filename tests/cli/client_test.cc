@@ -119,6 +119,27 @@ TEST_F(ClientTest, SendRefusesWhatIsNoCommand) {
   EXPECT_TRUE(orders().empty());
 }
 
+TEST_F(ClientTest, SetShowsTheProfileAsItIsThen) {
+  Feed("f/2 %", "{}");
+  const Outcome outcome = Ask({"set", "fridge/f/2 %", "limit_c=5.5"});
+  EXPECT_EQ(outcome.code, kDone) << outcome.errors;
+  EXPECT_EQ(outcome.output, "limit_c=5.5\n");
+  EXPECT_EQ(Ask({"set", "fridge/f/2 %", "--unset", "limit_c"}).output, "limit_c=8\n");
+  EXPECT_EQ(Json::parse(Ask({"set", "fridge/new", "--create", "--json"}).output)["id"], "new");
+  EXPECT_EQ(Ask({"set", "fridge/slow", "limit_c=1", "--create"}).output, "recorded\n");
+}
+
+TEST_F(ClientTest, SetRefusesWhatIsNoProfile) {
+  Feed("f1", "{}");
+  ExpectRefusal(Ask({"set", "fridge/f1", "temperature_c=1"}), kUsage);
+  ExpectRefusal(Ask({"set", "fridge/f1", "limit_c=cold"}), kUsage);
+  ExpectRefusal(Ask({"set", "fridge/f9", "limit_c=1"}), kNo);
+  for (const char* wrong : {"limit_c", "=5"})
+    EXPECT_EQ(Ask({"set", "fridge/f1", wrong}).code, kUsage) << wrong;
+  EXPECT_EQ(Ask({"set", "fridge/f1"}).code, kUsage);
+  EXPECT_EQ(Ask({"set", "fridge", "limit_c=1"}).code, kUsage);
+}
+
 TEST_F(ClientTest, UnknownTwinIsNo) { ExpectRefusal(Ask({"get", "fridge/nobody"}), kNo); }
 
 TEST_F(ClientTest, GatewayThatIsNotThereIsAFailure) {

@@ -16,5 +16,6 @@ int Frame(const uint8_t* data, size_t size);  // entries of a journal's frame
 int Script(const uint8_t* data, size_t size);       // sources of scripted models
 int TwinMessage(const uint8_t* data, size_t size);  // payloads of messages between twins
 int Command(const uint8_t* data, size_t size);      // devices' answers and people's commands
+int Profile(const uint8_t* data, size_t size);      // what is said of devices
 
 }  // namespace gemel::fuzz

@@ -182,6 +182,13 @@ TEST(FuzzTest, TwinMessage) {
   Drive(TwinMessage, corpus);
 }
 
+TEST(FuzzTest, Profile) {
+  Drive(Profile,
+        {R"({"ok":true,"count":-7,"level":0.25,"made":"2024-01-02T03:04:05Z"})",
+         R"({"kind":"\u00fcber","note":"","level":null,"count":"12"})",
+         R"({"set":{"level":5,"kind":"a"},"creates":true,"of_file":true})", R"({"level":[[[]]]})"});
+}
+
 TEST(FuzzTest, Command) {
   Drive(Command,
         {R"({"id":"c-1a2b-0","status":"successful","battery":0.7})",

@@ -115,15 +115,31 @@ Result<AckAnswer> Fleet::Acknowledge(EffectId alert, const twin::AckText& ack) {
                          .key_hash = owner->key_hash,
                          .id = owner->id,
                          .payload = payload};
+  Apply(record);
+  return AckAnswer{"{\"twin\":\"" + owner->id + "\"}"};
+}
+
+void Fleet::Apply(journal::Record& record) {
   EXPECT_EQ(sequencer_->Append({&record, 1}), journal::Sequencer::Outcome::kAppended);
   std::latch applied(1);
-  shards_->Ask(sequencer_->ShardOf(owner->key_hash), [&](const twin::Engine& engine) {
+  shards_->Ask(sequencer_->ShardOf(record.key_hash), [&](const twin::Engine& engine) {
     if (engine.applied() < record.lsn) return false;
     applied.count_down();
     return true;
   });
   applied.wait();
-  return AckAnswer{"{\"twin\":\"" + owner->id + "\"}"};
+}
+
+Result<bool> Fleet::SetProfile(const Addressee& to, const nlohmann::json& fields, bool creates) {
+  if (!creates && !shards_->Get(to.model, to.id)) return NotFound("no such twin");
+  if (to.id == "slow") return false;
+  const std::string payload = twin::EncodeProfileChange({.creates = creates, .fields = fields});
+  journal::Record record{.kind = journal::RecordKind::kProfileChanged,
+                         .key_hash = HashKey("fridge", to.id),
+                         .id = to.id,
+                         .payload = payload};
+  Apply(record);
+  return true;
 }
 
 Result<std::string> Fleet::SendCommand(const Addressee& to, const twin::Order& order) {
@@ -153,6 +169,8 @@ Sources Fleet::sources() {
                                 const twin::AckText& ack) { return Acknowledge(alert, ack); },
           .send_command = [this](const Addressee& to,
                                  const twin::Order& order) { return SendCommand(to, order); },
+          .set_profile = [this](const Addressee& to, const nlohmann::json& fields,
+                                bool creates) { return SetProfile(to, fields, creates); },
           .commands = [](const history::CommandQuery& query) -> Result<std::string> {
             return "[" + query.model + "," + query.twin + "," + query.id + "," + query.status + "]";
           }};
@@ -161,23 +179,32 @@ Sources Fleet::sources() {
 Response Fleet::Get(std::string_view target) {
   const auto parsed = ParseTarget(target);
   const std::vector<Resource> api = MakeApi(sources());
-  const Resource* resource = parsed ? FindResource(api, parsed->path) : nullptr;
+  const Resource* resource = parsed ? FindResource(api, parsed->path, "GET").resource : nullptr;
   if (resource == nullptr) return {.status = 404};
   return resource->handle(
       {.method = "GET", .path = parsed->path, .query = parsed->query, .body = {}});
 }
 
 Response Fleet::Post(std::string_view target, std::string_view body, std::string_view type) {
+  return Change("POST", target, body, type);
+}
+
+Response Fleet::Patch(std::string_view target, std::string_view body, std::string_view type) {
+  return Change("PATCH", target, body, type);
+}
+
+Response Fleet::Change(std::string_view method, std::string_view target, std::string_view body,
+                       std::string_view type) {
   const auto parsed = ParseTarget(target);
   const std::vector<Resource> api = MakeApi(sources());
-  const Resource* resource = parsed ? FindResource(api, parsed->path) : nullptr;
-  if (resource == nullptr) return {.status = 404};
-  if (resource->answers != Answers::kPost) return {.status = 405};
-  return resource->handle({.method = "POST",
-                           .path = parsed->path,
-                           .query = parsed->query,
-                           .content_type = std::string(type),
-                           .body = std::string(body)});
+  Found found;
+  if (parsed) found = FindResource(api, parsed->path, method);
+  if (found.resource == nullptr) return {.status = found.allowed.empty() ? 404 : 405};
+  return found.resource->handle({.method = std::string(method),
+                                 .path = parsed->path,
+                                 .query = parsed->query,
+                                 .content_type = std::string(type),
+                                 .body = std::string(body)});
 }
 
 }  // namespace gemel::http

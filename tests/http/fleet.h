@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/parker.h"
@@ -39,11 +40,18 @@ class Fleet : public ::testing::Test {
   Response Post(std::string_view target, std::string_view body,
                 std::string_view type = "application/json");
 
+  // And to PATCH.
+  Response Patch(std::string_view target, std::string_view body,
+                 std::string_view type = "application/json");
+
   // Applies it, as the gateway does; the twin's id. Of who is called slow it is not applied yet,
   // and of who is called late it does nothing.
   Result<AckAnswer> Acknowledge(EffectId alert, const twin::AckText& ack);
   // Tells the device of a twin that the shards have: its id is c-1-0 whatever it is.
   Result<std::string> SendCommand(const Addressee& to, const twin::Order& order);
+
+  // Applies it, as the gateway does.
+  Result<bool> SetProfile(const Addressee& to, const nlohmann::json& fields, bool creates);
 
   // Commands that went to a twin.
   std::vector<twin::Order> orders() const;
@@ -60,6 +68,11 @@ class Fleet : public ::testing::Test {
   std::unique_ptr<journal::Sequencer> sequencer_;
 
  private:
+  // On return the twin has it.
+  void Apply(journal::Record& record);
+  Response Change(std::string_view method, std::string_view target, std::string_view body,
+                  std::string_view type);
+
   mutable std::mutex orders_mutex_;  // a server answers on threads of its own
   std::vector<twin::Order> orders_;
 };

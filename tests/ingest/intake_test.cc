@@ -359,6 +359,51 @@ TEST_F(IntakeFieldOfTopicTest, AValueThatDoesNotFitIsADeadLetterWithItsPayload) 
   EXPECT_EQ(mill_.Field("x", "b"), "");
 }
 
+class IntakeProfileTest : public ::testing::Test {
+ protected:
+  static DeviceTopics Topics() {
+    const std::vector<route::Template> topics = {
+        *route::Template::Parse("lab/{region}/{id}/profile")};
+    return {*route::Router::Build(topics), {0}, {1}};
+  }
+  const DeviceTopics topics_ = Topics();
+  Mill mill_{
+      {.routes = {RouteOf("lab/{region}/{line}/{id}/in")}, .intake = {.profile_topics = &topics_}}};
+};
+
+TEST_F(IntakeProfileTest, AProfileMakesATwinAndChangesIt) {
+  mill_.Send("lab/north/x/profile", R"({"limit": 5, "owner": "anna"})", true);
+  ASSERT_EQ(mill_.Drain().size(), 1u);
+  EXPECT_EQ(mill_.Field("x", "limit"), "5");
+  EXPECT_EQ(mill_.Field("x", "owner"), "\"anna\"");
+  EXPECT_EQ(mill_.Field("x", "is_ready"), "true");
+  mill_.Send("lab/north/x/profile", R"({"limit": 6})");
+  mill_.Drain();
+  EXPECT_EQ(mill_.Field("x", "limit"), "6");
+  mill_.Send("lab/north/x/profile", "");
+  mill_.Drain();
+  EXPECT_EQ(mill_.Field("x", "limit"), "8") << "nothing is said of it any more";
+  EXPECT_EQ(mill_.Field("x", "owner"), "null");
+  mill_.Send("lab/north/y/profile", "");
+  mill_.Drain();
+  EXPECT_EQ(mill_.Field("y", "limit"), "") << "and nobody is made by that";
+  EXPECT_TRUE(mill_.Letters().empty());
+}
+
+TEST_F(IntakeProfileTest, WhatIsNoProfileIsADeadLetter) {
+  const std::string topic = "lab/north/x/profile";
+  EXPECT_TRUE(
+      Holds(ExpectRefused(mill_, Refusal::kPayloadInvalid, topic, "5").error, "no JSON object"));
+  EXPECT_TRUE(Holds(ExpectRefused(mill_, Refusal::kPayloadInvalid, topic, R"({"a": 1})").error,
+                    "allowed: limit, owner, note"));
+  EXPECT_TRUE(
+      Holds(ExpectRefused(mill_, Refusal::kPayloadInvalid, topic, R"({"limit": "low"})").error,
+            "limit: "));
+  ExpectRefused(mill_, Refusal::kPayloadTooLarge, topic, std::string(70'000, ' '));
+  ExpectRefused(mill_, Refusal::kIdInvalid, "lab/north/" + std::string(129, 'x') + "/profile",
+                "{}");
+}
+
 TEST_F(IntakeTest, AnAcknowledgementIsARecordOfTheAlertsTwin) {
   mill_.Send("lab/north/l1/x", R"({"order": "raise"})");
   mill_.Drain();

@@ -101,6 +101,21 @@ TEST_F(PutTest, AllThatATwinIsComesAlongAndAReplayHasItToo) {
   }
 }
 
+TEST_F(PutTest, WhatWasSetOfItsProfileComesAlong) {
+  Life from(Folder("from"));
+  ASSERT_TRUE(from.Start().ok());
+  from.site.AppendAll({{.json = R"({"a": 9})"}});
+  json twin = json::parse(from.Lines().at(0));
+  twin["state"]["limit"] = 3;
+  twin["told"] = {"limit"};
+  Life to(Folder("to"));
+  ASSERT_TRUE(to.Start().ok());
+  Put(to, twin.dump());
+  const json put = json::parse(to.Lines().at(0));
+  EXPECT_EQ(put["state"]["limit"], 3);
+  EXPECT_EQ(put["told"], json({"limit"}));
+}
+
 TEST_F(PutTest, OfMoreAlertsThanATwinRemembersTheOldestAreLeftOut) {
   Life from(Folder("from"));
   ASSERT_TRUE(from.Start().ok());

@@ -119,7 +119,14 @@ TEST_F(TwinLineTest, ANewTwinHasEveryFieldAndNothingElse) {
             R"("integer":null,"truth":null,"time":null,"symbol":null,"text":null,"own_number":0,)"
             R"("own_integer":0,"own_time":null,"own_symbol":null,"own_text":null,"mode":"idle",)"
             R"("own_truth":false},"at_us":{},"seen_us":{},"alerts":[],"timers":[],"commands":[],)"
-            R"("repeats":""})");
+            R"("told":[],"repeats":""})");
+}
+
+TEST_F(TwinLineTest, WhatSomebodyHasSaidOfTheDeviceIsNamed) {
+  EXPECT_THAT(LineOf([](twin::Twin& twin, Typed::State&) {
+                twin.MakeSide().told = {"own_number", "own_text"};
+              }),
+              testing::HasSubstr(R"("told":["own_number","own_text"],"repeats")"));
 }
 
 TEST_F(TwinLineTest, NothingIsRoundedOrLeftOut) {

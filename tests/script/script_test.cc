@@ -130,7 +130,7 @@ TEST_F(ScriptTest, SaysWhatIsWrongWithTheLine) {
   EXPECT_THAT(Failure("return state.nothing"), HasSubstr("there is no field nothing"));
   EXPECT_THAT(Failure("state.nothing = 1"), HasSubstr("there is no field nothing"));
   EXPECT_THAT(Failure("state.n = 1"), HasSubstr("n is filled in from the telemetry"));
-  EXPECT_THAT(Failure("state.line = 'x'"), HasSubstr("symbol without choices"));
+  EXPECT_THAT(Failure("state.line = 'x'"), HasSubstr("line is filled in from the profile"));
   EXPECT_THAT(Failure("context:remove(nil, 'x')"), HasSubstr("string expected"));
   EXPECT_THAT(Failure("pcall(context.raise, context, 'major', 'No Code', 'x')"),
               HasSubstr("No Code"));

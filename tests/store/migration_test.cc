@@ -264,8 +264,9 @@ TEST_F(MigrationTest, ATableOfVersion2HasNoTimersAndGetsRoomForThem) {
     auto database =
         sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadWrite);
     ASSERT_TRUE(database.ok()) << database.status().message();
-    ASSERT_TRUE(database->Run("ALTER TABLE meter DROP COLUMN gemel_timers").ok());
-    ASSERT_TRUE(database->Run("ALTER TABLE meter DROP COLUMN gemel_commands").ok());
+    for (const char* column : {"gemel_timers", "gemel_commands", "gemel_told"}) {
+      ASSERT_TRUE(database->Run(fmt::format("ALTER TABLE meter DROP COLUMN {}", column)).ok());
+    }
     const int64_t sum = SignRows(*database, "meter", "gemel_row");
     ASSERT_TRUE(database
                     ->Run(fmt::format("UPDATE gemel_tables SET checksums = {} WHERE name = 'meter';"
@@ -282,7 +283,7 @@ TEST_F(MigrationTest, ATableOfVersion2HasNoTimersAndGetsRoomForThem) {
     ASSERT_TRUE(first.Save().ok());
     auto database = sqlite::Database::Open(folder_ / "gemel.db", sqlite::Database::Mode::kReadOnly);
     EXPECT_EQ(*database->Integer("SELECT count(*) FROM meter WHERE gemel_timers IS NULL"), 2);
-    EXPECT_EQ(*database->Integer("PRAGMA user_version"), 4);
+    EXPECT_EQ(*database->Integer("PRAGMA user_version"), 5);
   }
 }
 

@@ -96,6 +96,23 @@ Lsn Lab::NextLsn() {
   return MakeLsn(1, static_cast<uint64_t>(records + fired));
 }
 
+Lsn Lab::SetProfile(std::string_view id, const ProfileChange& change) {
+  const auto symbols = Required(InternProfile(change.fields, probes.model(), probes.symbols));
+  return SetProfile(id, EncodeProfileChange(change), symbols);
+}
+
+Lsn Lab::SetProfile(std::string_view id, std::string_view payload,
+                    std::span<const journal::RecordSymbol> symbols) {
+  const Lsn lsn = NextLsn();
+  return Applied(engine, {.lsn = lsn,
+                          .kind = journal::RecordKind::kProfileChanged,
+                          .key_hash = HashKey("probe", id),
+                          .record_time = now(),
+                          .id = id,
+                          .payload = payload,
+                          .symbols = symbols});
+}
+
 size_t Lab::Deliver() {
   size_t count = 0;
   while (engine.has_sent()) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,6 +88,10 @@ class Lab {
   Lsn Acknowledge(std::string_view id, EffectId alert, std::string_view by = "anna",
                   std::string_view comment = "seen",
                   std::optional<uint32_t> severity = std::nullopt);
+  // Something is said of the twin's device; a payload that is nothing of the sort is refused.
+  Lsn SetProfile(std::string_view id, const ProfileChange& change);
+  Lsn SetProfile(std::string_view id, std::string_view payload,
+                 std::span<const journal::RecordSymbol> symbols = {});
   // The twin's device answers a command.
   Lsn Answer(std::string_view id, EffectId command, bool is_successful = true,
              std::string_view reason = {});

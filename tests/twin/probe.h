@@ -29,6 +29,8 @@ struct Probe {
     Last<Symbol> region;
     Last<Text<30>> line;
     double limit = 8;
+    Symbol owner;
+    Text<30> note;
     int64_t calls = 0;
     int64_t late = 0;
     int64_t drawn = 0;
@@ -52,6 +54,8 @@ struct Probe {
         topic(&State::region, "region", "A symbol of the topic."),
         topic(&State::line, "line", "A text of the topic."),
         profile(&State::limit, "limit", "degC", "Of the profile."),
+        profile(&State::owner, "owner", "", "A symbol of the profile."),
+        profile(&State::note, "note", "", "A text of the profile."),
         computed(&State::calls, "calls", "", "Calls of on_telemetry."),
         computed(&State::late, "late", "", "Late ones of them."),
         computed(&State::drawn, "drawn", "", "The last random number."),
