@@ -8,38 +8,18 @@
 #include <fmt/ranges.h>
 
 #include "gateway/model/state.h"
+#include "gateway/script/arguments.h"
+#include "gateway/script/windows.h"
 #include "gateway/sdk/arguments.hpp"
 
 namespace gemel::script {
 namespace {
-
-// What a time or a span of time may be: 300 years.
-constexpr double kSecondsMax = 1e10;
 
 constexpr gemel_value kNull{GEMEL_NULL, 0, {.integer = 0}};
 
 // The upvalues of the functions that know the fields.
 constexpr int kIndexes = 1;  // the table of numbers, by name
 constexpr int kTable = 2;    // the first gemel_field
-
-std::string_view TextAt(lua_State* lua, int index) {
-  size_t size = 0;
-  const char* const text = lua_tolstring(lua, index, &size);
-  return {text, size};
-}
-
-// A text, which a number is not: numbers turn into texts in more ways than one.
-gemel_text CheckText(lua_State* lua, int argument) {
-  luaL_checktype(lua, argument, LUA_TSTRING);
-  return ToText(TextAt(lua, argument));
-}
-
-int64_t CheckSeconds(lua_State* lua, int argument) {
-  luaL_checktype(lua, argument, LUA_TNUMBER);
-  const double seconds = lua_tonumber(lua, argument);
-  luaL_argcheck(lua, std::abs(seconds) <= kSecondsMax, argument, "no time in seconds");
-  return std::llround(seconds * 1e6);
-}
 
 // The field whose name stands at the index, or an error.
 const gemel_field& FieldAt(lua_State* lua, int name) {
@@ -54,17 +34,14 @@ const gemel_field& FieldAt(lua_State* lua, int name) {
   return static_cast<const gemel_field*>(lua_touserdata(lua, lua_upvalueindex(kTable)))[index];
 }
 
-const Subject& SubjectOf(lua_State* lua) {
-  const Subject& subject = Interpreter::From(lua).subject;
-  if (subject.context == nullptr)
-    luaL_error(lua, "state and context are there only while the script handles something");
-  return subject;
-}
-
 int StateIndex(lua_State* lua) {
   const Subject& subject = SubjectOf(lua);
   const gemel_field& field = FieldAt(lua, 2);
-  PushValue(lua, model::ReadValue(field, subject.state), subject.context);
+  if (field.type == GEMEL_WINDOW) {
+    PushWindow(lua, field);
+  } else {
+    PushValue(lua, model::ReadValue(field, subject.state), subject.context);
+  }
   return 1;
 }
 
@@ -104,6 +81,8 @@ int StateNewIndex(lua_State* lua) {
     return luaL_error(lua, "%s is filled in from the %s, not by the script", field.name,
                       std::string(model::SourceName(field.source)).c_str());
   }
+  if (field.type == GEMEL_WINDOW)
+    return luaL_error(lua, "%s is a window, which changes by its own functions", field.name);
   const gemel_value value = ValueFor(lua, field, 3);
   if (field.choices_count == 0) {
     model::WriteValue(field, subject.state, value);
@@ -168,51 +147,6 @@ gemel_context& ContextOf(lua_State* lua) {
   if (lua_type(lua, 1) != LUA_TUSERDATA)
     luaL_error(lua, "call it with a colon, as in context:clear(code)");
   return *SubjectOf(lua).context;
-}
-
-// Leaves the content of the table at the argument on the stack: a frozen table keeps it elsewhere.
-void PushContent(lua_State* lua, int argument) {
-  lua_pushvalue(lua, argument);
-  if (lua_getmetatable(lua, argument) == 0) return;
-  lua_getfield(lua, -1, "__index");
-  lua_replace(lua, -3);
-  lua_pop(lua, 1);
-}
-
-// Whatever is wrong with them: Lua walks a table in another order in each process.
-constexpr const char* kWrongMembers = "its members must be numbers, texts or booleans with names";
-
-// The members of the table at the argument by name, in order; none if it is nil. What they point at
-// lives as long as the table.
-const std::vector<gemel_argument>& CheckArguments(lua_State* lua, int argument) {
-  std::vector<gemel_argument>& found = Interpreter::From(lua).argument_buffer;
-  found.clear();
-  if (lua_isnoneornil(lua, argument)) return found;
-  luaL_checktype(lua, argument, LUA_TTABLE);
-  PushContent(lua, argument);
-  lua_pushnil(lua);
-  while (lua_next(lua, -2) != 0) {
-    if (lua_type(lua, -2) != LUA_TSTRING) luaL_argerror(lua, argument, kWrongMembers);
-    gemel_argument& added = found.emplace_back(gemel_argument{ToText(TextAt(lua, -2)), kNull});
-    switch (lua_type(lua, -1)) {
-      case LUA_TBOOLEAN:
-        added.value = ToValue(lua_toboolean(lua, -1) != 0);
-        break;
-      case LUA_TNUMBER:
-        added.value = lua_isinteger(lua, -1) != 0 ? ToValue(int64_t{lua_tointeger(lua, -1)})
-                                                  : ToValue(lua_tonumber(lua, -1));
-        break;
-      case LUA_TSTRING:
-        added.value = ToValue(TextAt(lua, -1));
-        break;
-      default:
-        luaL_argerror(lua, argument, kWrongMembers);
-    }
-    lua_pop(lua, 1);
-  }
-  lua_pop(lua, 1);
-  std::ranges::sort(found, {}, [](const gemel_argument& one) { return ToView(one.name); });
-  return found;
 }
 
 // Number of the text at the argument among `names`, counted from 1.
@@ -431,6 +365,7 @@ void PushTwinMessage(lua_State* lua, const gemel_twin_message& message,
 
 Bindings Bind(Interpreter& interpreter, std::span<const gemel_field> fields) {
   lua_State* const lua = interpreter.lua();
+  BindWindows(lua, fields);
   Bindings bindings;
   lua_createtable(lua, 0, static_cast<int>(fields.size()));
   for (size_t i = 0; i < fields.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "gateway/model/state.h"
+#include "gateway/script/windows.h"
 #include "gateway/sdk/types.hpp"
 
 namespace gemel::script {
@@ -131,7 +132,11 @@ class FieldsReader {
     }
     lua_pop(lua_, 1);
     definition_.default_state.resize(std::max(Aligned(kStateAlign), kStateAlign));
-    for (size_t i = 0; i < definition_.fields.size(); ++i) SetDefault(i);
+    for (size_t i = 0; i < definition_.fields.size(); ++i) {
+      if (definition_.fields[i].type != GEMEL_WINDOW) SetDefault(i);
+    }
+    for (const auto& [offset, kind] : windows_)
+      kind->construct(definition_.default_state.data() + offset);
   }
 
  private:
@@ -150,8 +155,9 @@ class FieldsReader {
     field.name = Keep(reader.RequiredText("name"));
     field.unit = Keep(reader.Text("unit").value_or(""));
     field.meaning = Keep(reader.RequiredText("meaning"));
-    field.type =
-        NumberOf(&model::TypeName, GEMEL_TEXT, reader.RequiredText("type"), reader, "type");
+    const std::string type = reader.RequiredText("type");
+    if (!WindowSizes(type).empty()) return ReadWindow(reader, type, field);
+    field.type = NumberOf(&model::TypeName, GEMEL_TEXT, type, reader, "type");
     field.source = NumberOf(&model::SourceName, GEMEL_FROM_MODEL,
                             reader.Text("from").value_or("model"), reader, "from");
     if (const std::vector<std::string> choices = reader.Texts("choices"); !choices.empty()) {
@@ -168,6 +174,34 @@ class FieldsReader {
     const bool is_timed = field.source == GEMEL_FROM_TELEMETRY || field.source == GEMEL_FROM_TOPIC;
     field.time_offset = is_timed ? Place(8, 8) : GEMEL_NO_OFFSET;
     ReadDefault(reader, field);
+    reader.RefuseOthers();
+    definition_.fields.push_back(field);
+  }
+
+  void ReadWindow(Reader& reader, const std::string& type, gemel_field& field) {
+    const std::vector<uint32_t> sizes = WindowSizes(type);
+    uint32_t size = 0;
+    if (sizes.front() > 0) {
+      if (!reader.Push("size"))
+        reader.Fail(fmt::format("size is missing; {}", fmt::join(sizes, ", ")));
+      size = static_cast<uint32_t>(lua_tointeger(lua_, -1));
+      lua_pop(lua_, 1);
+    }
+    const WindowKind* const kind = FindWindow(type, size);
+    if (kind == nullptr) reader.Fail(fmt::format("size must be one of {}", fmt::join(sizes, ", ")));
+    if (reader.Text("from").value_or("model") != "model")
+      reader.Fail("is a window, which only the script fills in");
+    field.type = GEMEL_WINDOW;
+    field.source = GEMEL_FROM_MODEL;
+    std::vector<const char*>& layout = definition_.choices.emplace_back();
+    layout.push_back(kind->layout);
+    field.choices = layout.data();
+    field.choices_count = 1;
+    field.size = kind->bytes;
+    field.offset = Place(kind->bytes, kWindowAlign);
+    field.time_offset = GEMEL_NO_OFFSET;
+    defaults_.emplace_back();
+    windows_.emplace_back(field.offset, kind);
     reader.RefuseOthers();
     definition_.fields.push_back(field);
   }
@@ -238,6 +272,7 @@ class FieldsReader {
   Definition& definition_;
   uint32_t size_ = 0;
   std::vector<std::optional<Scalar>> defaults_;
+  std::vector<std::pair<uint32_t, const WindowKind*>> windows_;  // and their offsets
 };
 
 // Whatever is wrong with them: Lua walks a table in another order in each process.
