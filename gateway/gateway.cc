@@ -96,7 +96,7 @@ Status Gateway::Start() {
   backlog_ = std::make_unique<BrokerBacklog>(
       config_.mqtt.backlog_wait,
       [this] {
-        uint64_t heard = 0;
+        uint64_t heard = intake_->stats().profiles.value();
         for (const Counter& received : intake_->stats().received) heard += received.value();
         return heard;
       },
@@ -199,7 +199,9 @@ Status Gateway::SetAside(const std::vector<store::SetAside>& records) {
           return true;
         });
     if (!is_asked) told.count_down();
-    if (view.kind() == journal::RecordKind::kTelemetry) intake_->RefuseOnce(view);
+    const bool may_come_again = view.kind() == journal::RecordKind::kTelemetry ||
+                                view.kind() == journal::RecordKind::kProfileChanged;
+    if (may_come_again) intake_->RefuseOnce(view);
   }
   told.wait();
   return Status::Ok();
@@ -424,6 +426,7 @@ http::IntakeCounts Gateway::IntakeCounts() const {
     counts.received.push_back(received.value());
   for (size_t i = 0; i < kRefusals; ++i) counts.refused[i] = intake_->stats().refused[i].value();
   counts.symbols_refused = intake_->stats().symbols_refused.value();
+  counts.profiles = intake_->stats().profiles.value();
   return counts;
 }
 

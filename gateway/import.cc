@@ -81,6 +81,7 @@ Status Gateway::CheckImport(const std::filesystem::path& path, bool replaces) {
     }
     if (!wrong && !twin::RepeatsOf(twin.line)) wrong = "repeats: no hexadecimal text";
     if (!wrong) wrong = twin::WrongTimers(twin.line);
+    if (!wrong) wrong = twin::WrongTold(twin.line);
     if (!wrong && !seen.emplace(twin.model, twin.id).second)
       wrong = fmt::format("the twin {} stands in it twice", Quote(twin.id));
     if (!wrong && !replaces && shards_->Get(twin.model, twin.id)) {

@@ -16,6 +16,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/quote.h"
 #include "gateway/gateway.h"
+#include "gateway/model/profile.h"
 #include "gateway/model/state.h"
 #include "gateway/route/id.h"
 #include "gateway/twin/profile_change.h"
@@ -28,24 +29,6 @@ constexpr std::chrono::seconds kSetPatience{5};
 constexpr std::chrono::milliseconds kAppliedPatience{2'000};
 constexpr std::chrono::milliseconds kAppliedPoll{5};
 
-// The value as a profile change has it.
-nlohmann::json JsonOf(const gemel_value& value, const Symbols& symbols) {
-  switch (value.type) {
-    case GEMEL_BOOL:
-      return value.as.integer != 0;
-    case GEMEL_DOUBLE:
-      return value.as.number;
-    case GEMEL_TEXT:
-      return std::string(value.as.text, value.length);
-    case GEMEL_SYMBOL:
-      return std::string(symbols.TextOf(Symbol{static_cast<uint32_t>(value.as.integer)}));
-    case GEMEL_NULL:
-      return nullptr;
-    default:
-      return value.as.integer;
-  }
-}
-
 struct ChangedRow {
   std::string id;
   nlohmann::json fields;
@@ -57,18 +40,22 @@ Result<bool> Gateway::SetProfile(const http::Addressee& to, const nlohmann::json
                                  bool creates) {
   if (!has_recovered_.load()) return Unavailable("the journal is replayed; try again");
   const model::Model& model = *compiled_->world.models[to.model].model;
+  if (to.model == compiled_->world.feed_model)
+    return Invalid(fmt::format("{} is the gateway's own model", model.name()));
   if (const auto wrong = route::CheckId(to.id)) return Invalid(*wrong);
   if (!creates && !shards_->Get(to.model, to.id))
     return NotFound(fmt::format("no twin {} of model {}", Quote(to.id), model.name()));
-  GEMEL_TRY_LET(const Lsn recorded,
-                AppendProfile(to.model, to.id, {.creates = creates, .fields = fields}));
+  const twin::ModelEntry& entry = compiled_->world.models[to.model];
+  twin::ProfileChange change = twin::ChangeOf(fields, entry, to.id, symbols_);
+  change.creates = creates;
+  GEMEL_TRY_LET(const Lsn recorded, AppendProfile(to.model, to.id, change));
   return AwaitApplied(HashKey(model.name(), to.id), recorded);
 }
 
 Result<Lsn> Gateway::AppendProfile(uint16_t index, std::string_view id,
                                    const twin::ProfileChange& change) {
   const model::Model& model = *compiled_->world.models[index].model;
-  GEMEL_TRY_LET(const auto symbols, twin::InternProfile(change.fields, model, symbols_));
+  GEMEL_TRY_LET(const auto symbols, twin::InternProfile(change, model, symbols_));
   const std::string payload = twin::EncodeProfileChange(change);
   journal::Record record{.kind = journal::RecordKind::kProfileChanged,
                          .model = index,
@@ -115,8 +102,7 @@ Status Gateway::ApplyProfileFiles() {
       changed.push_back({std::string(twin.id()), std::move(fields)});
     });
     for (const ChangedRow& row : changed) {
-      GEMEL_TRY(AppendProfile(index, row.id,
-                              {.from = twin::ProfileChange::From::kFile, .fields = row.fields})
+      GEMEL_TRY(AppendProfile(index, row.id, {.teller = twin::Teller::kFile, .set = row.fields})
                     .status());
     }
     if (!changed.empty()) {
@@ -137,13 +123,13 @@ nlohmann::json Gateway::OtherThanItsFile(const twin::ModelEntry& entry,
   entry.apply_profile(twin.id(), filed);
   if (std::memcmp(filed, twin.state(), model.state_size()) == 0) return fields;
   for (const gemel_field& field : model.fields()) {
-    if (!twin::IsOfProfile(field)) continue;
-    nlohmann::json value = JsonOf(model::ReadValue(field, filed), symbols_);
-    if (value != JsonOf(model::ReadValue(field, twin.state()), symbols_))
+    if (!model::IsOfProfile(field)) continue;
+    nlohmann::json value = twin::ProfileValueOf(model::ReadValue(field, filed), symbols_);
+    if (value != twin::ProfileValueOf(model::ReadValue(field, twin.state()), symbols_))
       fields[field.name] = std::move(value);
   }
   if (twin.side() != nullptr) {
-    for (const std::string& told : twin.side()->told) fields.erase(told);
+    for (const auto& [told, teller] : twin.side()->told) fields.erase(told);
   }
   return fields;
 }

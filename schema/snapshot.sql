@@ -53,7 +53,7 @@ CREATE TABLE gemel_webhooks (name TEXT PRIMARY KEY, since INTEGER, gemel_crc INT
 --   gemel_repeats BLOB,             -- by route: the messages that would be repeats
 --   gemel_timers TEXT,              -- JSON: the armed timers by name; null if there are none
 --   gemel_commands TEXT,            -- JSON: the commands that wait for an answer, oldest first; null if there are none
---   gemel_told TEXT,                -- JSON: the profile fields that somebody has set since, sorted; null if there are none
+--   gemel_told TEXT,                -- JSON: the profile fields that somebody has set since, and whether a "person" or a "topic"; null if there are none
 --   gemel_crc INTEGER);
 --
 -- bool, int64 and time are INTEGER (time in microseconds), double is REAL, symbol and text are TEXT; a null

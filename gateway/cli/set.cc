@@ -34,7 +34,9 @@ int SetMain(int count, const char* const* arguments) {
   bool is_json = false;
   AddKeyArgument(app, key);
   app.add_option("FIELD=VALUE", assignments, "Profile fields and their values");
-  app.add_option("--unset", unset, "A field that is as the profile's file says again");
+  app.add_option("--unset", unset, "A field that is as the profile's file says again; repeatable")
+      ->expected(1)
+      ->allow_extra_args(false);
   app.add_flag("--create", creates, "Make the twin if there is none");
   AddServerOption(app, server);
   app.add_flag("--json", is_json, "Print the twin as one object");
@@ -49,7 +51,10 @@ int SetMain(int count, const char* const* arguments) {
           kUsage,
           fmt::format("set: {} is no FIELD=VALUE, like cargo_max_c=5", Quote(assignment)).c_str());
     }
-    fields[assignment.substr(0, equal)] = assignment.substr(equal + 1);
+    const std::string name = assignment.substr(0, equal);
+    if (fields.contains(name))
+      return Fail(kUsage, fmt::format("set: {} is named twice", Quote(name)).c_str());
+    fields[name] = assignment.substr(equal + 1);
   }
   if (fields.empty() && !creates)
     return Fail(kUsage, "set: nothing to set: FIELD=VALUE or --unset FIELD");

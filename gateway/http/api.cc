@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "gateway/base/json_text.h"
 #include "gateway/base/quantity.h"
@@ -119,9 +120,13 @@ Response Twin(const Sources& sources, const Request& request) {
   return Json(*std::move(twin));
 }
 
-bool IsJsonType(std::string_view type) {
-  constexpr std::string_view kJson = "application/json";
-  return type.starts_with(kJson) && (type.size() == kJson.size() || type[kJson.size()] == ';');
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kMergePatch = "application/merge-patch+json";
+
+// Whether it is the type, whatever its parameters.
+bool IsOfType(std::string_view content_type, std::string_view type) {
+  return content_type.starts_with(type) &&
+         (content_type.size() == type.size() || content_type[type.size()] == ';');
 }
 
 Response NoAlertId(std::string_view text) {
@@ -227,7 +232,7 @@ Response Commands(const Sources& sources, const Request& request) {
 
 // A page of another site may post text to us, but not JSON without asking first.
 std::optional<Response> NoJson(const Request& request) {
-  if (IsJsonType(request.content_type)) return std::nullopt;
+  if (IsOfType(request.content_type, kJson)) return std::nullopt;
   return Problem(
       415, fmt::format("Content-Type {}; application/json is needed", Quote(request.content_type)));
 }
@@ -248,8 +253,7 @@ Response SendCommand(const Sources& sources, const Request& request) {
 
 // RFC 7396: what is not named stays, and null takes away.
 Response PatchTwin(const Sources& sources, const Request& request) {
-  constexpr std::string_view kMergePatch = "application/merge-patch+json";
-  if (request.content_type != kMergePatch) {
+  if (!IsOfType(request.content_type, kMergePatch)) {
     if (auto wrong = NoJson(request)) return *wrong;
   }
   const std::string& name = request.path[3];
@@ -263,18 +267,24 @@ Response PatchTwin(const Sources& sources, const Request& request) {
                                       Quote(parameter), Quote(value)));
     creates = value == "true";
   }
-  const auto fields =
-      twin::ReadProfileFields(request.body, sources.world.models[*model].model->fields());
-  if (!fields.ok()) return Problem(400, fields.status().message());
+  nlohmann::json fields;
+  const auto table = sources.world.models[*model].model->fields();
+  if (const auto refused = twin::ReadProfileFields(request.body, table, fields))
+    return Problem(400, refused->detail);
   if (!sources.set_profile) return Problem(404, "this gateway changes no profiles");
-  const Result<bool> is_applied = sources.set_profile({*model, id}, *fields, creates);
+  const Result<bool> is_applied = sources.set_profile({*model, id}, fields, creates);
   if (!is_applied.ok()) {
     const Status& status = is_applied.status();
     if (status.code() == Code::kInvalid) return Problem(400, status.message());
     return Problem(status.code() == Code::kNotFound ? 404 : 503, status.message());
   }
   if (!*is_applied) return {.status = 202, .body = "{\"status\":\"recorded\"}\n"};
-  return Twin(sources, request);
+  Response twin = Twin(sources, request);
+  if (twin.status != 404 || !creates) return twin;
+  return Problem(409,
+                 fmt::format("no twin {} was made: the gateway has as many as limits.twins_max "
+                             "allows, or its model refuses it; {}/deadletter/# says why",
+                             Quote(id), sources.world.root));
 }
 
 Response AckAlert(const Sources& sources, const Request& request) {

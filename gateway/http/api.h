@@ -40,6 +40,7 @@ struct IntakeCounts {
   std::vector<uint64_t> received;  // by route, in the order of World::routes
   std::array<uint64_t, kRefusals> refused{};
   uint64_t symbols_refused = 0;
+  uint64_t profiles = 0;
 };
 
 // What lies on the disk.
@@ -94,9 +95,9 @@ struct Sources {
   // Invalid if no topic leads to its device. Waits for a shard, seconds at most; empty: nobody can.
   std::function<Result<std::string>(const Addressee& to, const twin::Order& order)> send_command =
       {};
-  // Records values of profile fields, which were read by twin::ReadProfileFields; whether the twin
-  // has them by now. NotFound if there is no such twin and none is to be made, Invalid for an id
-  // that no twin can have. Waits for a shard, seconds at most; empty: nobody can.
+  // Records values of profile fields, null for none, which were read by twin::ReadProfileFields;
+  // whether the twin has them by now. NotFound if there is no such twin and none is to be made,
+  // Invalid for an id that no twin can have. Waits for a shard, seconds at most; empty: nobody can.
   std::function<Result<bool>(const Addressee& to, const nlohmann::json& fields, bool creates)>
       set_profile = {};
   // Commands whose devices answer, as JSON. Waits for the disk; empty: none are kept.

@@ -216,6 +216,9 @@ void AddProcess(const Sources& sources, Families& out) {
     out.Add("symbols_refused_total", "Symbols beyond what the table holds, so read as null.",
             MetricType::Counter);
     out.Value({}, Number(sources.intake().symbols_refused));
+    out.Add("profiles_received_total", "Messages that told of devices on a profile_topic.",
+            MetricType::Counter);
+    out.Value({}, Number(sources.intake().profiles));
   }
   out.Add("build_info", "1, with the version of the gateway.", MetricType::Gauge);
   out.Value({{"version", sources.version}}, 1);
@@ -290,6 +293,9 @@ std::string MetricsText(const Sources& sources) {
              &ModelStats::repeated, out);
   AddByModel(sources, "timers_fired_total", "Timers of twins that were due, and told to the model.",
              &ModelStats::timers_fired, out);
+  AddByModel(sources, "profile_changes_total",
+             "Words on devices' profiles, of people, topics and files, that were applied.",
+             &ModelStats::profile_changes, out);
   AddByModel(sources, "twin_messages_total", "Messages of other twins that were applied.",
              &ModelStats::twin_messages, out);
   AddByModel(sources, "twin_messages_cut_total",

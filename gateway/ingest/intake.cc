@@ -14,6 +14,7 @@
 #include "gateway/base/quote.h"
 #include "gateway/codec/text.h"
 #include "gateway/effects/payload.h"
+#include "gateway/model/profile.h"
 #include "gateway/route/id.h"
 #include "gateway/twin/acknowledgement.h"
 #include "gateway/twin/command.h"
@@ -148,20 +149,21 @@ std::optional<Refused> Intake::AcceptProfile(const mqtt::Inbound& message,
   if (auto refused = CheckSize(message)) return refused;
   const uint16_t index = topics.models[match.route];
   const model::Model& model = *world_.models[index].model;
-  twin::ProfileChange change;
+  auto fields = nlohmann::json::object();
   if (message.payload.empty()) {
-    // Nothing is retained any more, so nothing is said of any field.
+    // Nothing is retained any more, so the topic says nothing of any field.
     for (const gemel_field& field : model.fields()) {
-      if (twin::IsOfProfile(field)) change.fields[field.name] = nullptr;
+      if (model::IsOfProfile(field)) fields[field.name] = nullptr;
     }
-  } else {
-    Result<nlohmann::json> fields = twin::ReadProfileFields(message.payload, model.fields());
-    if (!fields.ok()) return Refused{Refusal::kPayloadInvalid, fields.status().message()};
-    change.fields = *std::move(fields);
-    change.creates = true;
+  } else if (auto refused = twin::ReadProfileFields(message.payload, model.fields(), fields)) {
+    return refused;
   }
-  const auto symbols = twin::InternProfile(change.fields, model, *world_.symbols);
-  if (!symbols.ok()) return Refused{Refusal::kPayloadInvalid, symbols.status().message()};
+  stats_.profiles.Add();
+  twin::ProfileChange change = twin::ChangeOf(fields, world_.models[index], id, *world_.symbols);
+  change.teller = message.is_retained ? twin::Teller::kRetained : twin::Teller::kTopic;
+  change.creates = !message.payload.empty();
+  const auto symbols = twin::InternProfile(change, model, *world_.symbols);
+  if (!symbols.ok()) return Refused{Refusal::kFieldInvalid, symbols.status().message()};
   const std::string payload = twin::EncodeProfileChange(change);
   records_.assign(1, {.kind = journal::RecordKind::kProfileChanged,
                       .model = index,
@@ -169,6 +171,8 @@ std::optional<Refused> Intake::AcceptProfile(const mqtt::Inbound& message,
                       .id = id,
                       .payload = payload,
                       .symbols = *symbols});
+  if (!crashers_.empty()) [[unlikely]]
+    RefuseCrashers(message);
   return Append();
 }
 

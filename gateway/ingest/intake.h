@@ -71,6 +71,7 @@ struct IntakeStats {
   std::vector<Counter> received;  // by route
   std::array<Counter, kRefusals> refused;
   Counter symbols_refused;  // the table was full: read as null
+  Counter profiles;         // that came on a topic
 };
 
 // Where acknowledgements come in, up to the alert's id.

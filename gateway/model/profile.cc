@@ -43,11 +43,6 @@ T Take(const char*& at) {
   return value;
 }
 
-// Choices are for what a model works out.
-bool IsFillable(const gemel_field& field) {
-  return field.source == GEMEL_FROM_PROFILE && field.choices_count == 0;
-}
-
 }  // namespace
 
 // One block of bytes: a row is its id (length in one byte), the number of its values (two) and, for
@@ -180,7 +175,8 @@ class Profile::Loader {
     for (size_t i = fields_.size(); i < columns.size(); ++i) {
       std::optional<uint16_t> field;
       for (size_t f = 0; f < table_.size(); ++f) {
-        if (columns[i] == table_[f].name && IsFillable(table_[f])) field = static_cast<uint16_t>(f);
+        if (columns[i] == table_[f].name && IsOfProfile(table_[f]))
+          field = static_cast<uint16_t>(f);
       }
       if (columns[i] == kId) {
         id_column_ = i;
@@ -197,7 +193,7 @@ class Profile::Loader {
   std::string Allowed() const {
     std::string allowed(kId);
     for (const gemel_field& field : table_) {
-      if (IsFillable(field)) allowed += fmt::format(", {}", field.name);
+      if (IsOfProfile(field)) allowed += fmt::format(", {}", field.name);
     }
     return allowed;
   }

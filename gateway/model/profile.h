@@ -12,6 +12,9 @@
 
 namespace gemel::model {
 
+// Whether a profile fills the field in.
+inline bool IsOfProfile(const gemel_field& field) { return field.source == GEMEL_FROM_PROFILE; }
+
 // What is known of a model's devices before they speak: a row for each id, a column for each field
 // of source profile. Immutable once loaded, so safe from any thread. A row takes its texts and
 // values, packed, and some ten bytes: made for a million rows.

@@ -98,7 +98,8 @@ json Comparable(const json& twin) {
                {"repeats", twin.value("repeats", std::string())},
                {"alerts", twin.value("alerts", json::array())},
                {"timers", twin.value("timers", json::array())},
-               {"commands", twin.value("commands", json::array())}};
+               {"commands", twin.value("commands", json::array())},
+               {"told", twin.value("told", json::object())}};
   for (json& alert : kept["alerts"]) {
     if (!alert.is_object()) continue;
     alert["is_over"] = alert.contains("cleared_us");

@@ -97,7 +97,7 @@ void AppendTwinLine(const store::CopiedTwin& twin, const twin::World& world, uin
   out += ",\"commands\":";
   out += twin.commands.empty() ? "[]" : twin.commands;
   out += ",\"told\":";
-  out += twin.told.empty() ? "[]" : twin.told;
+  out += twin.told.empty() ? "{}" : twin.told;
   out += ",\"repeats\":\"";
   AppendHex(twin.repeats, out);
   out += "\"}";

@@ -10,7 +10,7 @@ namespace gemel::playback {
 // Appends all that a twin is as one JSON object, without the line's end, always in the same form:
 //
 //   {"model":"meter","id":"m-1","lsn":"1a2b","telemetry_us":…,"state":{…},"at_us":{…},"seen_us":{…},
-//    "alerts":[…],"timers":[…],"commands":[…],"told":[…],"repeats":"…"}
+//    "alerts":[…],"timers":[…],"commands":[…],"told":{…},"repeats":"…"}
 //
 // `state` holds every field of the model: symbols as text, times in microseconds, a number that is
 // not finite as text, a negative zero as zero because a saved twin has no other, a text that is no

@@ -25,7 +25,7 @@ struct CopiedTwin {
   std::string_view alerts;           // JSON array of the active alerts
   std::string_view timers;           // JSON array of those that are armed
   std::string_view commands;         // JSON array of those that wait for an answer
-  std::string_view told;             // JSON array of the profile fields that somebody has set
+  std::string_view told;             // JSON object of the profile fields that somebody has set
   std::span<const std::byte> repeats;
 };
 

@@ -16,6 +16,10 @@
 namespace gemel::twin {
 namespace {
 
+// Retries are numbered from here on: what the model decides has the same ids whether or not devices
+// answer.
+constexpr uint32_t kRetryOrdinals = 1U << 16;
+
 // Between two of the same command, unless the route wants more.
 constexpr Duration kRetryMax = std::chrono::minutes(10);
 
@@ -153,9 +157,10 @@ void Engine::RetryCommands(const journal::RecordView& record, Twin& twin) {
         {command.id, command.decided, command.name, command.arguments, command.expires}, payload_);
     const Duration left =
         command.expires == kNoTime ? Duration::zero() : command.expires - record.record_time();
-    Send(
-        {.id = {record.lsn(), ordinal_++}, .kind = effects::EffectKind::kCommand, .lifetime = left},
-        record);
+    Send({.id = {record.lsn(), kRetryOrdinals + retries_++},
+          .kind = effects::EffectKind::kCommand,
+          .lifetime = left},
+         record);
     stats_[record.model()]->commands_repeated.Add();
     SendCommandChange(record, twin, command, CommandStatus::kSent, {});
   }

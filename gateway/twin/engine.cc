@@ -43,6 +43,7 @@ void Engine::Apply(const journal::RecordView& record) {
 void Engine::ApplyNoted(const journal::RecordView& record) {
   if (!deletions_.empty() && IsBeforeDeletion(record)) return;
   ordinal_ = 0;
+  retries_ = 0;
   changes_ = 0;
   derived_ = 0;
   switch (record.kind()) {
@@ -152,13 +153,13 @@ void Engine::ApplyTelemetry(const journal::RecordView& record) {
   if (is_first && route.offline_after > Duration::zero()) WatchSilence(record.model(), *twin);
   if (twin->side() != nullptr) EndSilence(record, *twin);
   if (world_.feed_model) ReportToFeed(record, *twin, before);
+  // Before what the model wants now, which is the newer word.
+  if (twin->side() != nullptr && !twin->side()->commands.empty()) RetryCommands(record, *twin);
   stats.applied.Add();
   if (is_new) stats.twins_created.Add();
   CountDropped(stats);
   CrashPoint("engine.after_model");
   if (!call_.is_empty()) Commit(record, route.command ? &route : nullptr, *twin);
-  // Behind what the model has decided, whose ids do not depend on whether devices answer.
-  if (twin->side() != nullptr && !twin->side()->commands.empty()) RetryCommands(record, *twin);
 }
 
 void Engine::CountDropped(ModelStats& stats) const {

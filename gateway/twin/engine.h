@@ -46,6 +46,7 @@ struct ModelStats {
   Counter alerts_acknowledged;
   std::array<Counter, 6> alerts_raised;   // by severity
   std::array<Counter, 6> alerts_cleared;  // by the severity that they had
+  Counter profile_changes;
   Counter timers_fired;
   Counter twin_messages;      // of other twins, that were applied
   Counter twin_messages_cut;  // that would have made too long a chain
@@ -198,6 +199,9 @@ class Engine {
   // In profile_change.cc.
   void ApplyProfileChange(const journal::RecordView& record);
   void SetProfile(const journal::RecordView& record, const ProfileChange& change, Twin& twin);
+  // Writes a value of the change. False if the field is none of the model's profile any more.
+  bool WriteProfileField(const journal::RecordView& record, const std::string& name,
+                         const nlohmann::json& value, Twin& twin);
   void ApplyPut(const journal::RecordView& record);  // in put.cc
   void PutAlerts(const nlohmann::json& line, const journal::RecordView& record, Twin& twin);
   void PutTimers(const nlohmann::json& line, const journal::RecordView& record, Twin& twin);
@@ -257,6 +261,7 @@ class Engine {
   std::string topic_;
   std::string payload_;
   uint32_t ordinal_ = 0;  // among the effects of the record
+  uint32_t retries_ = 0;  // commands that the record has sent again
   uint32_t changes_ = 0;  // among what has become of commands by the record
   uint32_t derived_ = 0;  // among the timers and messages that it causes
   Lsn applied_ = kNoLsn;

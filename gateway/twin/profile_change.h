@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,40 +8,41 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gateway/base/refusal.h"
 #include "gateway/base/status.h"
 #include "gateway/base/symbols.h"
 #include "gateway/journal/record.h"
-#include "gateway/model/model.h"
-#include "gateway/sdk/model.h"
+#include "gateway/twin/side.h"
+#include "gateway/twin/world.h"
 
 namespace gemel::twin {
 
-// What is known of a device beside what it says, while its twin lives.
+// What is said of a device while its twin lives. By field: true or false, a number, a text, the
+// microseconds of a time, or null.
 struct ProfileChange {
-  enum class From : uint8_t {
-    kPerson,  // or another program: holds until it is said otherwise
-    kFile,    // the model's profile file has changed: holds where nobody has said anything
-  };
-  From from = From::kPerson;
+  Teller teller = Teller::kPerson;
   bool creates = false;  // the twin, if there is none
-  // By field: true or false, a number, a text, or the microseconds of a time; null for what the
-  // profile file says, or else the model's default.
-  nlohmann::json fields = nlohmann::json::object();
+  nlohmann::json set = nlohmann::json::object();
+  // Fields of which this teller's word counts no more, and what they are then: what the profile's
+  // file says, or else the model.
+  nlohmann::json unset = nlohmann::json::object();
 };
 
 // Reads {"driver":"Ann","limit_c":8,"note":null}: a JSON object of fields of source profile and
-// their values, as JSON has them or as text. Invalid, naming the field, the value and what is
-// allowed.
-Result<nlohmann::json> ReadProfileFields(std::string_view text, std::span<const gemel_field> table);
-
+// their values, as JSON has them or as text; null where nothing is to be said any more. Refused,
+// naming the field, the value and what is allowed.
+std::optional<Refused> ReadProfileFields(std::string_view text, std::span<const gemel_field> table,
+                                         nlohmann::json& fields);
+// Of fields that were read so, for the twin of this id.
+ProfileChange ChangeOf(const nlohmann::json& fields, const ModelEntry& entry, std::string_view id,
+                       const Symbols& symbols);
+// A value of a field as a change has it.
+nlohmann::json ProfileValueOf(const gemel_value& value, const Symbols& symbols);
 // Interns what fields of symbols hold, for the record. Invalid, naming the field, if that are too
 // many texts.
-Result<std::vector<journal::RecordSymbol>> InternProfile(const nlohmann::json& fields,
+Result<std::vector<journal::RecordSymbol>> InternProfile(const ProfileChange& change,
                                                          const model::Model& model,
                                                          Symbols& symbols);
-
-// Whether a profile may fill this field.
-bool IsOfProfile(const gemel_field& field);
 
 // The payload of the record.
 std::string EncodeProfileChange(const ProfileChange& change);

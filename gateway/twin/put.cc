@@ -174,6 +174,13 @@ std::optional<std::string> WrongTimers(const json& line) {
   return std::nullopt;
 }
 
+std::optional<std::string> WrongTold(const json& line) {
+  const auto told = line.find("told");
+  if (told == line.end() || IsTold(*told)) return std::nullopt;
+  return fmt::format(R"(told: {} is no object of fields, each "person" or "topic")",
+                     Quote(told->dump()));
+}
+
 void Engine::PutTimers(const json& line, const journal::RecordView& record, Twin& twin) {
   // Caused by this record, as their alerts are of it.
   json timers = json::array();
@@ -228,6 +235,7 @@ void Engine::ApplyPut(const journal::RecordView& record) {
   const auto repeats = line.is_object() ? RepeatsOf(line) : std::nullopt;
   if (!wrong && !repeats) wrong = "repeats: no hexadecimal text";
   if (!wrong) wrong = WrongTimers(line);
+  if (!wrong) wrong = WrongTold(line);
   if (wrong) {
     Refuse(record, {Refusal::kPayloadInvalid, *wrong});
     return;
@@ -255,7 +263,7 @@ void Engine::ApplyPut(const journal::RecordView& record) {
     twin->last_telemetry = Time{Duration{telemetry->get<int64_t>()}};
   static_cast<void>(RestoreSeen(line.value("seen_us", json::object()).dump(), world_, *twin));
   static_cast<void>(RestoreRepeats(*repeats, world_, *twin));
-  static_cast<void>(RestoreTold(line.value("told", json::array()).dump(), *twin));
+  static_cast<void>(RestoreTold(line.value("told", json::object()).dump(), *twin));
   PutTimers(line, record, *twin);
   PutAlerts(line, record, *twin);
   WatchSilence(record.model(), *twin);

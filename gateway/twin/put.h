@@ -33,5 +33,7 @@ std::optional<std::vector<std::byte>> RepeatsOf(const nlohmann::json& line);
 
 // What is wrong with "timers", which may be missing; nothing if all are timers of different names.
 std::optional<std::string> WrongTimers(const nlohmann::json& line);
+// The same for "told".
+std::optional<std::string> WrongTold(const nlohmann::json& line);
 
 }  // namespace gemel::twin

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +23,14 @@ struct Acknowledgement {
   std::string comment;
   Time time;
   uint32_t severity = 0;  // as it was then: one that grows worse must be acknowledged anew
+};
+
+// Who says something of a device's profile.
+enum class Teller : uint8_t {
+  kPerson,    // or another program, over HTTP: holds until it is said otherwise
+  kTopic,     // the same, over MQTT
+  kRetained,  // MQTT, what the broker has kept once more: holds where no person has said anything
+  kFile,      // the profile's file has changed: holds where nobody has said anything
 };
 
 // An alert that a twin has active, or that is over and was never acknowledged.
@@ -55,9 +65,9 @@ struct Side {
   std::vector<Alert> alerts;  // active, one of a code
   // Over and not acknowledged, oldest first; none has the code of another one or of an active one.
   std::vector<Alert> cleared;
-  std::vector<Command> commands;  // that wait for an answer, oldest first
-  std::vector<std::string> told;  // profile fields that somebody has set since, sorted
-  std::vector<std::pair<uint16_t, Time>> seen;             // by routes beyond those in the header
+  std::vector<Command> commands;                    // that wait for an answer, oldest first
+  std::map<std::string, Teller, std::less<>> told;  // profile fields that somebody has set since
+  std::vector<std::pair<uint16_t, Time>> seen;      // by routes beyond those in the header
   std::vector<std::pair<uint16_t, RepeatWindow>> repeats;  // by routes that name what repeats
   RepeatWindow& RepeatsOf(uint16_t route) {
     for (auto& [known, window] : repeats) {

@@ -15,6 +15,9 @@
 namespace gemel::twin {
 namespace {
 
+constexpr const char* kPerson = "person";
+constexpr const char* kTopic = "topic";
+
 int64_t Microseconds(Time time) { return time.time_since_epoch().count(); }
 
 template <typename Number>
@@ -294,22 +297,25 @@ bool RestoreCommands(std::string_view commands, const World& world, Twin& twin) 
 void WriteTold(const Side* side, std::string& out) {
   out.clear();
   if (side == nullptr || side->told.empty()) return;
-  out = nlohmann::json(side->told).dump();
+  auto told = nlohmann::json::object();
+  for (const auto& [field, teller] : side->told)
+    told[field] = teller == Teller::kPerson ? kPerson : kTopic;
+  out = told.dump();
 }
 
-bool RestoreTold(std::string_view told, Twin& twin) {
-  if (told.empty()) return true;
-  const auto json = nlohmann::json::parse(told, nullptr, false);
-  const bool is_list = json.is_array() &&
-                       std::ranges::all_of(json, [](const auto& name) { return name.is_string(); });
-  if (!is_list) return false;
-  std::vector<std::string> names;
-  for (const auto& name : json) names.push_back(name.template get<std::string>());
-  std::ranges::sort(names);
-  const auto again = std::ranges::unique(names);
-  names.erase(again.begin(), again.end());
-  if (!names.empty()) twin.MakeSide().told = std::move(names);
+bool RestoreTold(std::string_view text, Twin& twin) {
+  if (text.empty()) return true;
+  const auto told = nlohmann::json::parse(text, nullptr, false);
+  if (!IsTold(told)) return false;
+  for (const auto& [field, teller] : told.items())
+    twin.MakeSide().told[field] = teller == kPerson ? Teller::kPerson : Teller::kTopic;
   return true;
+}
+
+bool IsTold(const nlohmann::json& told) {
+  return told.is_object() && std::ranges::all_of(told, [](const nlohmann::json& teller) {
+           return teller == kPerson || teller == kTopic;
+         });
 }
 
 bool RestoreTimers(std::string_view text, const World& world, uint16_t model, Timers& timers,

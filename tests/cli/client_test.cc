@@ -137,6 +137,8 @@ TEST_F(ClientTest, SetRefusesWhatIsNoProfile) {
   for (const char* wrong : {"limit_c", "=5"})
     EXPECT_EQ(Ask({"set", "fridge/f1", wrong}).code, kUsage) << wrong;
   EXPECT_EQ(Ask({"set", "fridge/f1"}).code, kUsage);
+  EXPECT_EQ(Ask({"set", "fridge/f1", "limit_c=1", "limit_c=2"}).code, kUsage);
+  EXPECT_EQ(Ask({"set", "fridge/f1", "--unset", "limit_c", "limit_c=2"}).code, kUsage);
   EXPECT_EQ(Ask({"set", "fridge", "limit_c=1"}).code, kUsage);
 }
 

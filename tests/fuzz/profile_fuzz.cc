@@ -30,11 +30,11 @@ const gemel_field kTable[] = {
 int Profile(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   static_cast<void>(twin::DecodeProfileChange(text));
-  const auto fields = twin::ReadProfileFields(text, kTable);
-  if (!fields.ok()) return 0;
+  nlohmann::json fields;
+  if (twin::ReadProfileFields(text, kTable, fields)) return 0;
   const auto change =
-      twin::DecodeProfileChange(twin::EncodeProfileChange({.creates = true, .fields = *fields}));
-  GEMEL_ASSERT(change && change->creates && change->fields == *fields);
+      twin::DecodeProfileChange(twin::EncodeProfileChange({.creates = true, .set = fields}));
+  GEMEL_ASSERT(change && change->creates && change->set == fields);
   return 0;
 }
 

@@ -73,7 +73,7 @@ TEST_F(BadRequestTest, WhatTakesAPostTakesNothingElse) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200);
   EXPECT_EQ(answer->body, "application/json:{}");
-  for (const char* method : {"GET", "PUT", "DELETE"}) {
+  for (const char* method : {"GET", "PUT", "PATCH", "DELETE"}) {
     const auto other = Exchange(
         port(), fmt::format("{} /put HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", method, port()));
     ASSERT_TRUE(other) << method;

@@ -133,7 +133,9 @@ void Fleet::Apply(journal::Record& record) {
 Result<bool> Fleet::SetProfile(const Addressee& to, const nlohmann::json& fields, bool creates) {
   if (!creates && !shards_->Get(to.model, to.id)) return NotFound("no such twin");
   if (to.id == "slow") return false;
-  const std::string payload = twin::EncodeProfileChange({.creates = creates, .fields = fields});
+  twin::ProfileChange change = twin::ChangeOf(fields, world_.models[to.model], to.id, symbols_);
+  change.creates = creates;
+  const std::string payload = twin::EncodeProfileChange(change);
   journal::Record record{.kind = journal::RecordKind::kProfileChanged,
                          .key_hash = HashKey("fridge", to.id),
                          .id = to.id,

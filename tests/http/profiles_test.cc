@@ -20,7 +20,8 @@ TEST_F(ProfilesTest, AFieldIsSetAndTheTwinShown) {
   EXPECT_EQ(response.status, 200) << response.body;
   EXPECT_EQ(Json::parse(response.body)["profile"]["limit_c"], 5);
   EXPECT_EQ(Json::parse(response.body)["state"]["temperature_c"], 3);
-  EXPECT_EQ(Patch("/api/v1/twins/fridge/f1", R"({"limit_c": null})", "application/merge-patch+json")
+  EXPECT_EQ(Patch("/api/v1/twins/fridge/f1", R"({"limit_c": null})",
+                  "application/merge-patch+json; charset=utf-8")
                 .status,
             200);
   EXPECT_EQ(Json::parse(Get("/api/v1/twins/fridge/f1").body)["profile"]["limit_c"], 8);
@@ -32,6 +33,11 @@ TEST_F(ProfilesTest, ATwinIsMadeOnlyIfAsked) {
   const Json twin = Json::parse(Get("/api/v1/twins/fridge/f7").body);
   EXPECT_EQ(twin["profile"]["limit_c"], 5);
   EXPECT_EQ(twin["age_ms"], nullptr);
+}
+
+TEST_F(ProfilesTest, OneThatIsRefusedAllTheSameIsAConflict) {
+  world_.twins_max = 0;
+  EXPECT_EQ(Patch("/api/v1/twins/fridge/f7?create=true", "{}").status, 409);
 }
 
 TEST_F(ProfilesTest, AShardMayBeBehind) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/twin/profile_change.h"
 #include "tests/ingest/mill.h"
 
 namespace gemel::ingest {
@@ -390,15 +391,34 @@ TEST_F(IntakeProfileTest, AProfileMakesATwinAndChangesIt) {
   EXPECT_TRUE(mill_.Letters().empty());
 }
 
+TEST_F(IntakeProfileTest, OneThatCrashedTheProcessAndComesAgainIsRefusedOnce) {
+  const std::string payload = twin::EncodeProfileChange(
+      {.teller = twin::Teller::kRetained, .creates = true, .set = {{"limit", 5.0}}});
+  RefuseOnce(mill_, "x", payload);
+  mill_.Send("lab/north/x/profile", R"({"limit": 5})", true);
+  EXPECT_TRUE(mill_.Drain().empty());
+  EXPECT_EQ(mill_.refused(Refusal::kModelCrashed), 1u);
+  mill_.Send("lab/north/x/profile", R"({"limit": 5})", true);
+  EXPECT_EQ(mill_.Drain().size(), 1u);
+}
+
+TEST_F(IntakeProfileTest, WhatIsRetainedIsTheTopicsWordOnceMore) {
+  const std::string topic = "lab/north/x/profile";
+  mill_.Send(topic, R"({"limit": 5})", true);
+  mill_.Send(topic, R"({"limit": 6})");
+  mill_.Send(topic, R"({"limit": 5})", true);
+  mill_.Drain();
+  EXPECT_EQ(mill_.Field("x", "limit"), "5") << "a topic's word in the place of a topic's";
+}
+
 TEST_F(IntakeProfileTest, WhatIsNoProfileIsADeadLetter) {
   const std::string topic = "lab/north/x/profile";
   EXPECT_TRUE(
       Holds(ExpectRefused(mill_, Refusal::kPayloadInvalid, topic, "5").error, "no JSON object"));
-  EXPECT_TRUE(Holds(ExpectRefused(mill_, Refusal::kPayloadInvalid, topic, R"({"a": 1})").error,
+  EXPECT_TRUE(Holds(ExpectRefused(mill_, Refusal::kFieldInvalid, topic, R"({"a": 1})").error,
                     "allowed: limit, owner, note"));
-  EXPECT_TRUE(
-      Holds(ExpectRefused(mill_, Refusal::kPayloadInvalid, topic, R"({"limit": "low"})").error,
-            "limit: "));
+  EXPECT_TRUE(Holds(
+      ExpectRefused(mill_, Refusal::kFieldInvalid, topic, R"({"limit": "low"})").error, "limit: "));
   ExpectRefused(mill_, Refusal::kPayloadTooLarge, topic, std::string(70'000, ' '));
   ExpectRefused(mill_, Refusal::kIdInvalid, "lab/north/" + std::string(129, 'x') + "/profile",
                 "{}");

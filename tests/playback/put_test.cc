@@ -107,13 +107,17 @@ TEST_F(PutTest, WhatWasSetOfItsProfileComesAlong) {
   from.site.AppendAll({{.json = R"({"a": 9})"}});
   json twin = json::parse(from.Lines().at(0));
   twin["state"]["limit"] = 3;
-  twin["told"] = {"limit"};
+  twin["told"] = {{"limit", "topic"}};
   Life to(Folder("to"));
   ASSERT_TRUE(to.Start().ok());
   Put(to, twin.dump());
   const json put = json::parse(to.Lines().at(0));
   EXPECT_EQ(put["state"]["limit"], 3);
-  EXPECT_EQ(put["told"], json({"limit"}));
+  EXPECT_EQ(put["told"], twin["told"]);
+  const FoldWorld world;
+  Fold fold(world.probes.world, 2);
+  ASSERT_TRUE(fold.Run({.journal = folder_ / "to" / "journal"}).ok());
+  EXPECT_EQ(fold.TwinLines(), to.Lines());
 }
 
 TEST_F(PutTest, OfMoreAlertsThanATwinRemembersTheOldestAreLeftOut) {

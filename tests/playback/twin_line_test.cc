@@ -119,14 +119,15 @@ TEST_F(TwinLineTest, ANewTwinHasEveryFieldAndNothingElse) {
             R"("integer":null,"truth":null,"time":null,"symbol":null,"text":null,"own_number":0,)"
             R"("own_integer":0,"own_time":null,"own_symbol":null,"own_text":null,"mode":"idle",)"
             R"("own_truth":false},"at_us":{},"seen_us":{},"alerts":[],"timers":[],"commands":[],)"
-            R"("told":[],"repeats":""})");
+            R"("told":{},"repeats":""})");
 }
 
 TEST_F(TwinLineTest, WhatSomebodyHasSaidOfTheDeviceIsNamed) {
   EXPECT_THAT(LineOf([](twin::Twin& twin, Typed::State&) {
-                twin.MakeSide().told = {"own_number", "own_text"};
+                twin.MakeSide().told = {{"own_text", twin::Teller::kTopic},
+                                        {"own_number", twin::Teller::kPerson}};
               }),
-              testing::HasSubstr(R"("told":["own_number","own_text"],"repeats")"));
+              testing::HasSubstr(R"("told":{"own_number":"person","own_text":"topic"},"repeats")"));
 }
 
 TEST_F(TwinLineTest, NothingIsRoundedOrLeftOut) {

@@ -144,7 +144,9 @@ class KillTest : public ::testing::Test {
   }
 };
 
-TEST_F(KillTest, AtRandomMoments) { Treat({.kills = FromEnvironment("GEMEL_KILLS", support::Rounds(15, 6))}); }
+TEST_F(KillTest, AtRandomMoments) {
+  Treat({.kills = FromEnvironment("GEMEL_KILLS", support::Rounds(15, 6))});
+}
 
 TEST_F(KillTest, AtEachNamedPoint) {
   Treat({.kills = FromEnvironment("GEMEL_KILLS", support::Rounds(15, 6)),
@@ -173,7 +175,9 @@ TEST_F(KillTest, WhatTwinsTellEachOtherCountsOnceToo) {
          .tells_total = true});
 }
 
-TEST_F(KillTest, WithQos2) { Treat({.qos = 2, .kills = FromEnvironment("GEMEL_KILLS", support::Rounds(5, 3))}); }
+TEST_F(KillTest, WithQos2) {
+  Treat({.qos = 2, .kills = FromEnvironment("GEMEL_KILLS", support::Rounds(5, 3))});
+}
 
 TEST_F(KillTest, WithoutAMessageIdNothingIsLostAndRepeatsAreCounted) {
   Treat({.has_message_id = false,

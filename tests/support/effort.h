@@ -2,9 +2,9 @@
 
 namespace gemel::support {
 
-// How often a test does what it repeats. Under a sanitizer a round takes up to thirty times as long,
-// and what is looked for is a wrong access in the code that a round passes through, not the one
-// moment in a thousand: a few rounds show it.
+// How often a test does what it repeats. Under a sanitizer a round takes up to thirty times as
+// long, and what is looked for is a wrong access in the code that a round passes through, not the
+// one moment in a thousand: a few rounds show it.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kIsSanitized = true;
 #else

@@ -129,7 +129,8 @@ class AlertRaceTest : public ::testing::Test {
   ProbeWorld probes_;
   Witness witness_;
   ManualClock clock_{kStart};
-  // Holds a round: timers that found it full would be due a millisecond later, and this clock stands.
+  // Holds a round: timers that found it full would be due a millisecond later, and this clock
+  // stands.
   ShardSet shards_{probes_.world, witness_, 2, 4 * 1'024 * 1'024};
   std::optional<journal::Sequencer> sequencer_;
   uint64_t ordered_ = 0;

@@ -97,7 +97,7 @@ Lsn Lab::NextLsn() {
 }
 
 Lsn Lab::SetProfile(std::string_view id, const ProfileChange& change) {
-  const auto symbols = Required(InternProfile(change.fields, probes.model(), probes.symbols));
+  const auto symbols = Required(InternProfile(change, probes.model(), probes.symbols));
   return SetProfile(id, EncodeProfileChange(change), symbols);
 }
 
