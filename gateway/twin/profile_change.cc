@@ -233,24 +233,27 @@ void Engine::ApplyProfileChange(const journal::RecordView& record) {
 
 void Engine::SetProfile(const journal::RecordView& record, const ProfileChange& change,
                         Twin& twin) {
-  const auto teller_of = [&twin](const std::string& name) -> std::optional<Teller> {
-    if (twin.side() == nullptr) return std::nullopt;
+  // Who has set the field; nullptr if nobody has.
+  const auto teller_of = [&twin](const std::string& name) -> const Teller* {
+    if (twin.side() == nullptr) return nullptr;
     const auto found = twin.side()->told.find(name);
-    return found == twin.side()->told.end() ? std::nullopt : std::optional(found->second);
+    return found == twin.side()->told.end() ? nullptr : &found->second;
   };
   const bool is_file = change.teller == Teller::kFile;
   for (const auto& item : change.set.items()) {
-    const auto before = teller_of(item.key());
+    const Teller* const before = teller_of(item.key());
+    const bool is_of_person = before != nullptr && *before == Teller::kPerson;
     const bool is_kept =
-        (is_file && before) || (change.teller == Teller::kRetained && before == Teller::kPerson);
+        (is_file && before != nullptr) || (change.teller == Teller::kRetained && is_of_person);
     if (is_kept || !WriteProfileField(record, item.key(), item.value(), twin) || is_file) continue;
     twin.MakeSide().told[item.key()] =
         change.teller == Teller::kPerson ? Teller::kPerson : Teller::kTopic;
   }
   for (const auto& item : change.unset.items()) {
-    const auto before = teller_of(item.key());
+    const Teller* const before = teller_of(item.key());
+    if (before == nullptr) continue;
     // Who says nothing any more takes back nobody else's word, but a person does.
-    if (!before || (before == Teller::kPerson && change.teller != Teller::kPerson)) continue;
+    if (*before == Teller::kPerson && change.teller != Teller::kPerson) continue;
     WriteProfileField(record, item.key(), item.value(), twin);
     twin.side()->told.erase(item.key());
   }

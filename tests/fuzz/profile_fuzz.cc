@@ -9,7 +9,7 @@
 namespace gemel::fuzz {
 namespace {
 
-constexpr gemel_field Field(const char* name, gemel_type type, uint32_t size) {
+constexpr gemel_field ProfileField(const char* name, gemel_type type, uint32_t size) {
   return {.name = name,
           .unit = "",
           .meaning = "",
@@ -19,9 +19,10 @@ constexpr gemel_field Field(const char* name, gemel_type type, uint32_t size) {
           .time_offset = GEMEL_NO_OFFSET};
 }
 
-const gemel_field kTable[] = {
-    Field("ok", GEMEL_BOOL, 1),   Field("count", GEMEL_INT64, 8), Field("level", GEMEL_DOUBLE, 8),
-    Field("made", GEMEL_TIME, 8), Field("kind", GEMEL_SYMBOL, 4), Field("note", GEMEL_TEXT, 18),
+const gemel_field kProfileTable[] = {
+    ProfileField("ok", GEMEL_BOOL, 1),      ProfileField("count", GEMEL_INT64, 8),
+    ProfileField("level", GEMEL_DOUBLE, 8), ProfileField("made", GEMEL_TIME, 8),
+    ProfileField("kind", GEMEL_SYMBOL, 4),  ProfileField("note", GEMEL_TEXT, 18),
 };
 
 }  // namespace
@@ -31,7 +32,7 @@ int Profile(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   static_cast<void>(twin::DecodeProfileChange(text));
   nlohmann::json fields;
-  if (twin::ReadProfileFields(text, kTable, fields)) return 0;
+  if (twin::ReadProfileFields(text, kProfileTable, fields)) return 0;
   const auto change =
       twin::DecodeProfileChange(twin::EncodeProfileChange({.creates = true, .set = fields}));
   GEMEL_ASSERT(change && change->creates && change->set == fields);
