@@ -18,14 +18,20 @@ void Gate::Append(const Effect& effect) {
     if (!effect.has_more) done_.erase(done);
     return;
   }
-  if (!restored_.contains(key)) held_[std::move(key)].emplace_back(effect);
+  if (!restored_.contains(key)) Hold(std::move(key), effect);
+}
+
+void Gate::Hold(Key key, const Effect& effect) {
+  Held& held = held_[std::move(key)];
+  if (held.messages.empty()) held.arrival = arrivals_++;
+  held.messages.emplace_back(effect);
 }
 
 void Gate::Restore(const Effect& effect) {
   Key key{effect.id.lsn, effect.id.ordinal, std::string(effect.webhook)};
   const std::lock_guard lock(mutex_);
   restored_.insert(key);
-  held_[std::move(key)].emplace_back(effect);
+  Hold(std::move(key), effect);
 }
 
 void Gate::MarkDone(EffectId id, std::string_view webhook) {
@@ -37,15 +43,21 @@ void Gate::MarkDone(EffectId id, std::string_view webhook) {
     return;
   }
   // Of an effect of two messages the second one may still come.
-  if (held->second.back().effect.has_more) done_.insert(key);
+  if (held->second.messages.back().effect.has_more) done_.insert(key);
   held_.erase(held);
 }
 
 uint64_t Gate::Open(Time now) {
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, messages] : held_) {
-    for (const OwnedEffect& held : messages) {
-      Effect effect = held.view();
+  // A command that is sent again comes before what the model has decided then, whatever their ids.
+  std::vector<std::pair<Lsn, const Held*>> in_order;
+  in_order.reserve(held_.size());
+  for (const auto& [key, held] : held_) in_order.emplace_back(std::get<Lsn>(key), &held);
+  std::ranges::sort(in_order, {},
+                    [](const auto& one) { return std::pair(one.first, one.second->arrival); });
+  for (const auto& [lsn, held] : in_order) {
+    for (const OwnedEffect& message : held->messages) {
+      Effect effect = message.view();
       if (effect.lifetime > Duration::zero()) {
         effect.lifetime = std::max(effect.lifetime - (now - effect.decided), Duration{1});
         effect.decided = now;  // from when that is left: it may be saved and restored once more

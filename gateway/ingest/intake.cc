@@ -29,6 +29,14 @@ constexpr std::chrono::milliseconds kRoomPatience{10};
 
 uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
 
+// Of what a message says: the same if the broker brings it again, as a profile that it has
+// retained.
+uint64_t HashOfSaid(journal::RecordKind kind, std::string_view payload) {
+  if (kind != journal::RecordKind::kProfileChanged) return HashText(payload);
+  const auto change = twin::DecodeProfileChange(payload);
+  return change ? HashText(change->set.dump()) : 0;
+}
+
 }  // namespace
 
 std::string AckTopic(std::string_view root) { return std::string(root) + "/alerts/ack/"; }
@@ -177,14 +185,15 @@ std::optional<Refused> Intake::AcceptProfile(const mqtt::Inbound& message,
 }
 
 void Intake::RefuseOnce(const journal::RecordView& record) {
-  crashers_.push_back(
-      {record.route(), record.item(), record.key_hash(), HashText(record.payload())});
+  crashers_.push_back({record.route(), record.item(), record.key_hash(),
+                       HashOfSaid(record.kind(), record.payload())});
 }
 
 void Intake::RefuseCrashers(const mqtt::Inbound& message) {
   std::erase_if(records_, [&](const journal::Record& record) {
-    const auto found = std::ranges::find(
-        crashers_, Crasher{record.route, record.item, record.key_hash, HashText(record.payload)});
+    const auto found =
+        std::ranges::find(crashers_, Crasher{record.route, record.item, record.key_hash,
+                                             HashOfSaid(record.kind, record.payload)});
     if (found == crashers_.end()) return false;
     crashers_.erase(found);
     stats_.refused[static_cast<size_t>(Refusal::kModelCrashed)].Add();

@@ -17,6 +17,9 @@ void PushContent(lua_State* lua, int argument) {
   lua_pop(lua, 1);
 }
 
+// What a member costs, in instructions: it is copied, sorted and read.
+constexpr lua_Integer kMemberWork = 10;
+
 // Whatever is wrong with them: Lua walks a table in another order in each process.
 constexpr const char* kWrongMembers = "its members must be numbers, texts or booleans with names";
 
@@ -55,6 +58,7 @@ const std::vector<gemel_argument>& CheckArguments(lua_State* lua, int argument) 
   PushContent(lua, argument);
   lua_pushnil(lua);
   while (lua_next(lua, -2) != 0) {
+    Interpreter::From(lua).Charge(kMemberWork);
     if (lua_type(lua, -2) != LUA_TSTRING) luaL_argerror(lua, argument, kWrongMembers);
     gemel_argument& added = found.emplace_back(gemel_argument{ToText(TextAt(lua, -2)), {}});
     switch (lua_type(lua, -1)) {

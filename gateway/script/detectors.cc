@@ -51,7 +51,7 @@ class Settings {
   Duration Span(const char* name, std::optional<double> otherwise = std::nullopt) const {
     const double seconds = Number(name, otherwise);
     if (!(seconds >= 1e-6 && seconds <= kSecondsMax)) Fail(name, "must be a span in seconds");
-    return FromSeconds(seconds);
+    return Duration{std::llround(seconds * 1e6)};
   }
   uint32_t Count(const char* name, uint32_t otherwise) const {
     const double count = Number(name, otherwise);
@@ -184,7 +184,7 @@ struct SeasonalOf {
          luaL_argcheck(lua, std::abs(begin) <= kSecondsMax, 4, "begin must be a time in seconds");
          const typename Window::Settings its{
              .period = settings.Span("period", 86'400),
-             .begin = Time{FromSeconds(begin)},
+             .begin = Time{Duration{std::llround(begin * 1e6)}},
              .weight = settings.Number("weight", 0.05),
              .deviation_min = settings.Number("deviation_min", 1e-9),
              .warm_up = settings.Count("warm_up", 5)};

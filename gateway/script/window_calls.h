@@ -4,6 +4,7 @@
 #include <new>
 #include <optional>
 
+#include "gateway/base/time_text.h"
 #include "gateway/script/arguments.h"
 #include "gateway/script/interpreter.h"
 #include "gateway/script/windows.h"
@@ -27,8 +28,12 @@ inline double CheckNumber(lua_State* lua, int argument) {
   return lua_tonumber(lua, argument);
 }
 
+// A number of seconds since 1970, of all times that a message may have.
 inline Time CheckTime(lua_State* lua, int argument) {
-  return Time{Duration{CheckSeconds(lua, argument)}};
+  const double us = std::round(CheckNumber(lua, argument) * 1e6);
+  luaL_argcheck(lua, us >= static_cast<double>(kTimeMinUs) && us <= static_cast<double>(kTimeMaxUs),
+                argument, "no time in seconds");
+  return Time{Duration{static_cast<int64_t>(us)}};
 }
 
 // A span of time that is more than nothing.

@@ -222,6 +222,7 @@ struct SketchOf {
 
 struct DistinctOf {
   static constexpr lua_Integer kRegisters = 256;
+  static constexpr size_t kBytesAnInstruction = 8;  // that it hashes
   using Window = HyperLogLog<8>;
   static constexpr luaL_Reg kMethods[] = {
       {"add",
@@ -230,7 +231,10 @@ struct DistinctOf {
          if (lua_isinteger(lua, 2) != 0) {
            sketch.Add(static_cast<uint64_t>(lua_tointeger(lua, 2)));
          } else {
-           sketch.Add(ToView(CheckText(lua, 2)));
+           const std::string_view text = ToView(CheckText(lua, 2));
+           Interpreter::From(lua).Charge(
+               static_cast<lua_Integer>(text.size() / kBytesAnInstruction));
+           sketch.Add(text);
          }
          return 0;
        }},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <iterator>
 #include <set>
@@ -138,6 +139,8 @@ json ProfileValueOf(const gemel_value& value, const Symbols& symbols) {
     case GEMEL_BOOL:
       return value.as.integer != 0;
     case GEMEL_DOUBLE:
+      // As a line of `gemel export` has it: JSON has no such number.
+      if (std::isinf(value.as.number)) return value.as.number > 0 ? "inf" : "-inf";
       return value.as.number;
     case GEMEL_TEXT:
       return std::string(value.as.text, value.length);

@@ -72,16 +72,25 @@ TEST_F(GateTest, WhatIsForTheHistoryIsNeverHeld) {
   EXPECT_EQ(through_.effects.size(), 1u);
 }
 
-TEST_F(GateTest, OpenedItLetsThroughWhatItHeldInTheOrderOfTheIds) {
+TEST_F(GateTest, OpenedItLetsThroughWhatItHeldInTheOrderOfTheRecords) {
   Append(7);
-  Append(2, 1);
-  Append(9);
   Append(2, 0);
+  Append(9);
+  Append(2, 1);
   Append(MakeLsn(1, 1));
   EXPECT_EQ(gate_.Open(kDecided), 5u);
   EXPECT_THAT(through_.effects, ElementsAre("2.0 t p", "2.1 t p", "7.0 t p", "9.0 t p",
                                             std::to_string(MakeLsn(1, 1)) + ".0 t p"));
   EXPECT_EQ(through_.flushes, 1);
+}
+
+// As a command that is sent again, which comes before what its record has decided.
+TEST_F(GateTest, OfOneRecordTheOrderIsThatOfTheirComing) {
+  Append(2);
+  Append(1, 65'536);
+  Append(1, 0);
+  gate_.Open(kDecided);
+  EXPECT_THAT(through_.effects, ElementsAre("1.65536 t p", "1.0 t p", "2.0 t p"));
 }
 
 TEST_F(GateTest, WhatIsHeldIsACopy) {
@@ -155,7 +164,7 @@ TEST_F(GateTest, WhatWasRestoredForOneSinkIsNotDecidedTwiceForThatOneOnly) {
   gate_.Append({.id = {1, 0}, .topic = "t", .payload = "decided", .webhook = "pager"});
   gate_.Append({.id = {1, 0}, .topic = "t", .payload = "decided"});
   EXPECT_EQ(gate_.Open(kDecided), 2u);
-  EXPECT_THAT(through_.effects, ElementsAre("1.0 t decided", "1.0 t saved"));
+  EXPECT_THAT(through_.effects, ElementsAre("1.0 t saved", "1.0 t decided"));
 }
 
 TEST_F(GateTest, SaidTwiceItIsDoneOnce) {

@@ -393,7 +393,7 @@ TEST_F(IntakeProfileTest, AProfileMakesATwinAndChangesIt) {
 
 TEST_F(IntakeProfileTest, OneThatCrashedTheProcessAndComesAgainIsRefusedOnce) {
   const std::string payload = twin::EncodeProfileChange(
-      {.teller = twin::Teller::kRetained, .creates = true, .set = {{"limit", 5.0}}});
+      {.teller = twin::Teller::kTopic, .creates = true, .set = {{"limit", 5.0}}});
   RefuseOnce(mill_, "x", payload);
   mill_.Send("lab/north/x/profile", R"({"limit": 5})", true);
   EXPECT_TRUE(mill_.Drain().empty());

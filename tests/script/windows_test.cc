@@ -288,6 +288,8 @@ TEST(WindowErrorsTest, AWrongCallIsNamedAndChangesNothing) {
   EXPECT_THAT(Failure("type = 'ewma'", "w:add(t, 'x', 1)"), HasSubstr("number expected"));
   EXPECT_THAT(Failure("type = 'ewma'", "w:add(1e30, x, 1)"), HasSubstr("no time in seconds"));
   EXPECT_THAT(Failure("type = 'ewma'", "w:add(0/0, x, 1)"), HasSubstr("no time in seconds"));
+  EXPECT_EQ(Failure("type = 'ewma'", "w:add(-62135596800, x, 1)"), "") << "the first year";
+  EXPECT_THAT(Failure("type = 'ewma'", "w:add(-62135596801, x, 1)"), HasSubstr("no time in"));
   EXPECT_THAT(Failure("type = 'ewma'", "state.w = nil"), HasSubstr("w is a window"));
   EXPECT_THAT(Failure("type = 'ewma'", "w.add = nil"), HasSubstr("attempt to index"));
   EXPECT_THAT(Failure("type = 'ring', size = 8", "w:get(1)"), HasSubstr("from 1 to count()"));
@@ -304,6 +306,9 @@ TEST(WindowErrorsTest, AWrongCallIsNamedAndChangesNothing) {
               HasSubstr("period is too short"));
   EXPECT_THAT(Failure("type = 'cusum'", "w:add(x, { target = 'x', slack = 1, limit = 1 })"),
               HasSubstr("target must be a number"));
+  EXPECT_THAT(Failure("type = 'distinct'",
+                      "local t = string.rep('x', 60000) for i = 1, 1e4 do w:add(t) end"),
+              HasSubstr("instructions"));
   EXPECT_THAT(Failure("type = 'spike', size = 31", "for i = 1, 1e6 do w:add(i, {}) end"),
               HasSubstr("instructions"));
 }
