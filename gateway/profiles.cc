@@ -90,8 +90,9 @@ bool Gateway::AwaitApplied(uint64_t key_hash, Lsn record) {
 
 Status Gateway::ApplyProfileFiles() {
   const twin::World& world = compiled_->world;
-  for (uint16_t index = 0; index < world.models.size(); ++index) {
-    const twin::ModelEntry& entry = world.models[index];
+  for (size_t i = 0; i < world.models.size(); ++i) {
+    const auto index = static_cast<uint16_t>(i);
+    const twin::ModelEntry& entry = world.models[i];
     if (!entry.apply_profile) continue;
     std::mutex mutex;  // shards look at their twins at the same time
     std::vector<ChangedRow> changed;

@@ -269,7 +269,8 @@ bool Engine::WriteProfileField(const journal::RecordView& record, const std::str
   if (!index || !model::IsOfProfile(model.fields()[*index])) return false;
   const gemel_field& field = model.fields()[*index];
   if (field.type != GEMEL_SYMBOL || value.is_null()) return PutField(field, value, twin.state());
-  if (value == "") return PutField(field, nullptr, twin.state());
+  const bool is_emptied = value.is_string() && value.get_ref<const std::string&>().empty();
+  if (is_emptied) return PutField(field, nullptr, twin.state());
   for (const journal::RecordSymbol& symbol : record.symbols()) {
     if (symbol.field != *index || symbol.is_refused != 0) continue;
     model::WriteValue(field, twin.state(), ToValue(Symbol{symbol.number}));
