@@ -52,8 +52,10 @@ TEST_F(IntakeTest, AMessageIsARecordOfItsTwin) {
 }
 
 // A record of that message, which has crashed a process.
-void RefuseOnce(Mill& mill, std::string_view id, std::string_view payload) {
-  const journal::Record record{.key_hash = HashKey("probe", id), .id = id, .payload = payload};
+void RefuseOnce(Mill& mill, std::string_view id, std::string_view payload,
+                journal::RecordKind kind = journal::RecordKind::kTelemetry) {
+  const journal::Record record{
+      .kind = kind, .key_hash = HashKey("probe", id), .id = id, .payload = payload};
   std::vector<uint64_t> bytes(EncodedSize(record) / sizeof(uint64_t) + 1);
   Encode(record, reinterpret_cast<std::byte*>(bytes.data()));
   mill.RefuseOnce(journal::RecordView(std::as_bytes(std::span(bytes))));
@@ -394,7 +396,7 @@ TEST_F(IntakeProfileTest, AProfileMakesATwinAndChangesIt) {
 TEST_F(IntakeProfileTest, OneThatCrashedTheProcessAndComesAgainIsRefusedOnce) {
   const std::string payload = twin::EncodeProfileChange(
       {.teller = twin::Teller::kTopic, .creates = true, .set = {{"limit", 5.0}}});
-  RefuseOnce(mill_, "x", payload);
+  RefuseOnce(mill_, "x", payload, journal::RecordKind::kProfileChanged);
   mill_.Send("lab/north/x/profile", R"({"limit": 5})", true);
   EXPECT_TRUE(mill_.Drain().empty());
   EXPECT_EQ(mill_.refused(Refusal::kModelCrashed), 1u);

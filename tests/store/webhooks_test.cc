@@ -236,7 +236,7 @@ TEST_F(WebhookStoreTest, AReplayDecidesForEachSinkWhatThatOneHasNotGot) {
   };
   std::vector<std::string> wanted = {at("pager", 2)};
   for (const uint64_t counter : {3, 4})
-    for (const char* webhook : {"chat", "pager"}) wanted.push_back(at(webhook, counter));
+    for (const char* webhook : {"pager", "chat"}) wanted.push_back(at(webhook, counter));
   std::erase_if(got, [](const std::string& line) { return line.starts_with(' '); });
   EXPECT_EQ(got, wanted);
   shards.DrainAndStop();
