@@ -169,9 +169,9 @@ std::vector<Case> SketchAndDetectorCases() {
          w.Add(static_cast<uint64_t>(std::floor(x)));
          return Text(w.Count());
        })},
-      {"z_score", "type = 'z_score'", "state.said = f(w:add(t, x, { tau = 60, warm_up = 5 }))",
+      {"z_score", "type = 'z_score'", "state.said = f(w:add(t, x, { tau = 8.2, warm_up = 5 }))",
        With<ZScore>([](auto& w, Time at, double x) {
-         return Text(w.Add(at, x, {.tau = minutes(1), .warm_up = 5}));
+         return Text(w.Add(at, x, {.tau = Duration(8'200'000), .warm_up = 5}));
        })},
       {"spike", "type = 'spike', size = 7", "state.said = f(w:add(x, { limit = 3 }))",
        With<Spike<7>>(

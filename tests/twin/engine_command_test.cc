@@ -144,6 +144,23 @@ TEST_F(EngineCommandTest, IsSentAgainWhenTheDeviceIsHeardAndEachTimeLater) {
   EXPECT_EQ(lab_.stats().commands_repeated.value(), 2u);
 }
 
+// A device ends with what the model wants last; and what that is called does not depend on retries.
+TEST_F(EngineCommandTest, IsSentAgainBeforeWhatTheModelWantsNow) {
+  const Lsn first = lab_.Say({.json = kReply});
+  lab_.Wait(seconds(30));
+  lab_.Take();
+  const Lsn second = lab_.Say({.json = kReply});
+  std::vector<std::string> ids;
+  std::vector<size_t> ordinals;
+  for (const Kept& kept : lab_.Take()) {
+    if (kept.kind != effects::EffectKind::kCommand) continue;
+    ids.push_back(nlohmann::json::parse(kept.payload)["id"]);
+    ordinals.push_back(kept.id.ordinal);
+  }
+  EXPECT_THAT(ordinals, ElementsAre(::testing::Gt(kEffectsPerRecordMax), 0u));
+  EXPECT_THAT(ids, ElementsAre(FormatEffectId('c', {first, 0}), FormatEffectId('c', {second, 0})));
+}
+
 TEST_F(EngineCommandTest, IsNotSentAgainOnceItsTimeIsOver) {
   lab_.probes.world.routes[kNewest].command_retry = seconds(4);
   lab_.Say({.json = kSoon});

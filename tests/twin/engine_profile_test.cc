@@ -1,9 +1,13 @@
 // What the engine does with what is said of devices' profiles.
 
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gateway/model/state.h"
+#include "gateway/sdk/arguments.hpp"
 #include "gateway/twin/profile_change.h"
 #include "gateway/twin/side_text.h"
 #include "tests/twin/lab.h"
@@ -112,6 +116,17 @@ TEST_F(EngineProfileTest, WhatATakenBackFieldIsThenStandsInTheRecord) {
   lab_.probes.world.models[0].apply_profile = nullptr;
   lab_.SetProfile("p1", change);
   EXPECT_EQ(lab_.Field("p1", "limit"), "4");
+}
+
+TEST_F(EngineProfileTest, ANumberThatJsonDoesNotHaveComesThrough) {
+  lab_.Say({});
+  Set("x", R"({"limit": 5})");
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  lab_.SetProfile("x",
+                  {.unset = {{"limit", ProfileValueOf(ToValue(-kInfinity), lab_.probes.symbols)}}});
+  const model::Model& model = lab_.probes.model();
+  const gemel_field& limit = model.fields()[*model.FieldIndex("limit")];
+  EXPECT_EQ(model::ReadValue(limit, lab_.Find("x")->state()).as.number, -kInfinity);
 }
 
 TEST_F(EngineProfileTest, AnEmptyTextIsAWordToo) {
